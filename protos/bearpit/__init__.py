@@ -1,0 +1,1 @@
+"""What every client of Bearpit shares: the contract and a client for it."""

@@ -1,0 +1,1 @@
+"""Bearpit's server: the market, its ledger and everything that must be provable afterwards."""
