@@ -1,0 +1,150 @@
+"""The open orders of one instrument: those that work, on two ladders, and the stops that wait.
+
+How they trade is `book`'s. Order and outcome objects are shared with the caller.
+"""
+
+from collections.abc import Callable
+from hashlib import sha256
+
+from bearpit_server.rules.ladder import Ladder
+from bearpit_server.rules.lifecycle import cut, end, fingerprint
+from bearpit_server.rules.orders import EndReason, Order, OrderStatus, Side
+from bearpit_server.rules.outcomes import Outcome, Rested, Waiting
+from bearpit_server.rules.stops import Stops
+
+# An enum's member costs five times as much to look up as a module's name.
+_BUY = Side.BUY
+_WAITING = OrderStatus.WAITING
+_WORKING = OrderStatus.WORKING
+
+Depth = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
+"""Bids and asks, best first: (price in cents, shares, orders)."""
+
+
+class OpenOrders:
+    """What is in a book: to be seen, restored, cancelled and made smaller.
+
+    `orders` holds all of it by id. `last_price_cents` is the price of the last trade, None before the first.
+    `priorities` gives a triggered stop its new time priority; by default one more than any seen.
+    An order is queued at its price by its priority, whenever it arrives.
+    """
+
+    __slots__ = ("_asks", "_bids", "_newest", "_stops", "last_price_cents", "orders", "priorities")
+
+    def __init__(self, last_price_cents: int | None = None) -> None:
+        self.last_price_cents = last_price_cents
+        self.orders: dict[int, Order] = {}
+        self.priorities: Callable[[], int] = lambda: self._newest + 1
+        self._bids = Ladder(Side.BUY)
+        self._asks = Ladder(Side.SELL)
+        self._stops = Stops()
+        self._newest = 0  # the highest priority seen
+
+    def restore(self, order: Order) -> None:
+        """Puts an order back as it was, on recovery: to its place by priority, without matching."""
+        self._admit(order)
+        if order.status == _WAITING:
+            self._wait(order)
+        else:
+            assert order.status == _WORKING, f"order {order.id} is {order.status.name}"
+            self._rest(order)
+
+    def cancel(self, order_id: int, reason: EndReason = EndReason.REQUESTED) -> list[Outcome]:
+        """Ends an order. KeyError if it is not in the book."""
+        order = self.orders[order_id]
+        self._withdraw(order)
+        return [end(order, reason)]
+
+    def reduce(self, order_id: int, quantity: int) -> list[Outcome]:
+        """Makes an order smaller, to `quantity` shares in all, more than are filled; it keeps its place.
+
+        KeyError if it is not in the book.
+        """
+        order = self.orders[order_id]
+        assert order.filled < quantity < order.quantity, f"order {order_id} cannot shrink to {quantity}"
+        return [self._cut(order, order.quantity - quantity)]
+
+    @property
+    def best_bid(self) -> int | None:
+        return self._bids.best_cents
+
+    @property
+    def best_ask(self) -> int | None:
+        return self._asks.best_cents
+
+    def depth(self, levels: int) -> Depth:
+        """So many of the best levels of each side."""
+        return self._bids.depth(levels), self._asks.depth(levels)
+
+    def queue_ahead(self, order_id: int) -> tuple[int, int]:
+        """How many orders, and how many shares, trade before this one on its side.
+
+        KeyError if it is not working in the book; a waiting stop is in no queue.
+        """
+        order = self.orders[order_id]
+        if order.status != _WORKING:
+            raise KeyError(order_id)
+        orders = shares = 0
+        for level in self._ladder(order).best_first():
+            if level.price_cents == order.price_cents:
+                break
+            orders += len(level.queue)
+            shares += level.shares
+        for other in level.queue.values():
+            if other is order:
+                break
+            orders += 1
+            shares += other.remaining
+        return orders, shares
+
+    def digest(self) -> str:
+        """A hash of the last price and every open order in priority: equal if and only if the books are."""
+        digest = sha256(f"{self.last_price_cents}".encode())
+        stops = [order for order in self.orders.values() if order.status == _WAITING]
+        stops.sort(key=lambda order: order.priority)
+        for orders in (self._bids.orders(), self._asks.orders(), stops):
+            digest.update(b"|")
+            for order in orders:
+                digest.update(fingerprint(order).encode())
+        return digest.hexdigest()
+
+    # For the book
+
+    def _ladder(self, order: Order) -> Ladder:
+        return self._bids if order.side == _BUY else self._asks
+
+    def _admit(self, order: Order) -> None:
+        assert order.remaining > 0, f"order {order.id} wants nothing"
+        assert order.id not in self.orders, f"order {order.id} is in the book already"
+        if order.priority > self._newest:
+            self._newest = order.priority
+
+    def _wait(self, order: Order) -> Waiting:
+        order.status = _WAITING
+        self.orders[order.id] = order
+        self._stops.add(order)
+        return Waiting(order)
+
+    def _rest(self, order: Order) -> Rested:
+        order.status = _WORKING
+        self.orders[order.id] = order
+        if order.priority >= self._newest:
+            self._ladder(order).append(order)
+        else:
+            self._ladder(order).insert(order)
+        return Rested(order)
+
+    def _withdraw(self, order: Order) -> None:
+        del self.orders[order.id]
+        if order.status == _WAITING:
+            self._stops.remove(order)
+        else:
+            (self._bids if order.side == _BUY else self._asks).remove(order)
+
+    def _cut(self, order: Order, quantity: int) -> Outcome:
+        """Takes shares off an order in the book; if that is all it had left, a self-trade ended it."""
+        if quantity == order.remaining:
+            self._withdraw(order)
+        elif order.status == _WORKING:
+            self._ladder(order).level_of(order).shares -= quantity
+        return cut(order, quantity)

@@ -1,0 +1,85 @@
+"""Why the server says no: one exception, and the one table of reasons with their canonical codes."""
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """The canonical gRPC codes that we use, by their numbers."""
+
+    INVALID_ARGUMENT = 3
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    OUT_OF_RANGE = 11
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    UNAUTHENTICATED = 16
+
+
+CODES: dict[str, Code] = {
+    "INVALID_FIELD": Code.INVALID_ARGUMENT,
+    "REQUEST_ID_REUSED": Code.ALREADY_EXISTS,
+    "NOT_SIGNED_IN": Code.UNAUTHENTICATED,
+    "BAD_CREDENTIALS": Code.UNAUTHENTICATED,
+    "TOKEN_REUSED": Code.UNAUTHENTICATED,
+    "NOT_ALLOWED": Code.PERMISSION_DENIED,
+    "PLAYER_DISABLED": Code.PERMISSION_DENIED,
+    "RATE_LIMITED": Code.RESOURCE_EXHAUSTED,
+    "NOT_FOUND": Code.NOT_FOUND,
+    "ALREADY_EXISTS": Code.ALREADY_EXISTS,
+    "INSUFFICIENT_FUNDS": Code.FAILED_PRECONDITION,
+    "INSUFFICIENT_SHARES": Code.FAILED_PRECONDITION,
+    "MARKET_CLOSED": Code.FAILED_PRECONDITION,
+    "NOT_IN_AUCTION": Code.FAILED_PRECONDITION,
+    "OFF_TICK": Code.INVALID_ARGUMENT,
+    "OFF_LOT": Code.INVALID_ARGUMENT,
+    "SIZE_OUT_OF_RANGE": Code.INVALID_ARGUMENT,
+    "PRICE_OUT_OF_BAND": Code.FAILED_PRECONDITION,
+    "LIMIT_EXCEEDED": Code.FAILED_PRECONDITION,
+    "NO_REFERENCE_PRICE": Code.FAILED_PRECONDITION,
+    "ORDER_NOT_OPEN": Code.FAILED_PRECONDITION,
+    "NOT_TRADABLE": Code.FAILED_PRECONDITION,
+    "RESUME_TOO_OLD": Code.OUT_OF_RANGE,
+    "SLOW_CONSUMER": Code.RESOURCE_EXHAUSTED,
+    "SHARD_ELSEWHERE": Code.UNAVAILABLE,
+    "DATABASE_UNAVAILABLE": Code.UNAVAILABLE,
+    "NOT_READY": Code.UNAVAILABLE,
+    "INTERNAL": Code.INTERNAL,
+    "TRANSFER_TO_SELF": Code.INVALID_ARGUMENT,
+    "BELOW_MINIMUM": Code.INVALID_ARGUMENT,
+    "REGISTRATION_CLOSED": Code.PERMISSION_DENIED,
+    "BAD_PAGE_TOKEN": Code.INVALID_ARGUMENT,
+}
+"""Every reason of errors.proto, without its prefix, and the code it always comes with."""
+
+
+class Refused(Exception):
+    """A request that is refused and changes nothing.
+
+    `reason` is a key of CODES, `message` tells a person what to do next, `metadata` holds the numbers
+    that explain it, and `field` names the request's field at fault, if one is.
+    """
+
+    def __init__(self, reason: str, message: str, field: str = "", **metadata: object) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.field = field
+        self.metadata = {key: str(value) for key, value in metadata.items()}
+
+    @property
+    def code(self) -> Code:
+        """The canonical code."""
+        return CODES[self.reason]
+
+
+def invalid(field: str, message: str) -> Refused:
+    """The refusal of a field that is malformed or out of range."""
+    return Refused("INVALID_FIELD", f"{field}: {message}", field)
+
+
+def not_found(kind: str, name: object) -> Refused:
+    """The refusal of a thing that there is not."""
+    return Refused("NOT_FOUND", f"there is no {kind} {name}", kind=kind, name=name)
