@@ -1,0 +1,154 @@
+"""Writing events, and reading them in an order in which none is ever skipped."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bearpit_server.rules.refusals import invalid
+from bearpit_server.storage import bulk
+from bearpit_server.storage.clock import now
+from bearpit_server.storage.models import Event as EventRow
+
+Payload = Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Who asks, from where, with which request. The house itself is actor 0."""
+
+    actor_id: int
+    address: str = ""
+    request_id: str = ""
+
+
+HOUSE_ORIGIN = Origin(0)
+
+
+@dataclass(slots=True)
+class Event:
+    """One state change to be written.
+
+    `type` such as "order.accepted"; `subject` what it concerns, such as "order:17". Changes of a
+    player's orders carry that player and the number in its stream.
+    """
+
+    type: str
+    subject: str
+    origin: Origin
+    payload: Payload | str = field(default_factory=dict)
+    """What changed; a text is JSON already."""
+    owner_id: int | None = None
+    owner_sequence: int | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Position:
+    """A place in the log. Events are ordered by their transaction, then by their id.
+
+    Ids alone would not do: a transaction that took a lower id may commit after one that took a higher.
+    """
+
+    xid: int = 0
+    id: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.xid}-{self.id}"
+
+    @classmethod
+    def parse(cls, text: str) -> "Position":
+        """The place that `text` names; empty: the beginning. Raises Refused INVALID_FIELD."""
+        if not text:
+            return cls()
+        xid, _, id_ = text.partition("-")
+        if not (xid.isascii() and xid.isdigit() and id_.isascii() and id_.isdigit()) or len(text) > 40:
+            raise invalid("after", "give a position as an event carries it")
+        position = cls(int(xid), int(id_))
+        if max(position.xid, position.id) >= 2**63:
+            raise invalid("after", "give a position as an event carries it")
+        return position
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """An event as it stands in the log."""
+
+    position: Position
+    type: str
+    subject: str
+    actor_id: int
+    owner_id: int | None
+    owner_sequence: int | None
+    address: str
+    request_id: str
+    payload: dict[str, object]
+    created_at: datetime
+
+
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
+
+def append(events: Iterable[Event], at: datetime | None = None) -> None:
+    """Write events; inside the transaction of the change they tell of."""
+    rows = list(events)
+    if rows:
+        bulk.insert_events(
+            [event.type for event in rows],
+            [event.subject for event in rows],
+            [event.origin.actor_id for event in rows],
+            [event.owner_id for event in rows],
+            [event.owner_sequence for event in rows],
+            [event.origin.address for event in rows],
+            [event.origin.request_id for event in rows],
+            [event.payload if isinstance(event.payload, str) else _encode(event.payload) for event in rows],
+            at or now(),
+        )
+
+
+_COLUMNS = (
+    EventRow.xid, EventRow.id, EventRow.type, EventRow.subject, EventRow.actor_id, EventRow.owner_id,
+    EventRow.owner_sequence, EventRow.address, EventRow.request_id, EventRow.payload, EventRow.created_at,
+)  # fmt: skip
+
+
+def _logged(rows: Iterable[tuple[object, ...]]) -> list[Logged]:
+    return [Logged(Position(row[0], row[1]), *row[2:]) for row in rows]  # type: ignore[arg-type]
+
+
+def read(after: Position, limit: int, type_prefix: str = "") -> tuple[list[Logged], Position]:
+    """The next events after a place, and the place up to which the log has been read.
+
+    Events of transactions that may have older ones still running are left for the next call: what
+    is behind the returned place never changes.
+    """
+    settled = bulk.oldest_running_transaction()
+    query = (
+        EventRow.select(*_COLUMNS)
+        .where(bulk.after_position(after.xid, after.id), EventRow.xid < settled)
+        .order_by(EventRow.xid, EventRow.id)
+        .limit(limit)
+    )
+    if type_prefix:
+        query = query.where(EventRow.type.startswith(type_prefix))
+    found = _logged(query.tuples())
+    # Not the transaction that is settled: one that a crash undid may give its number to another.
+    return found, found[-1].position if found else after
+
+
+def newest(limit: int, type_prefix: str = "") -> list[Logged]:
+    """The latest events, newest first; for people who look, not for those who must miss nothing."""
+    query = EventRow.select(*_COLUMNS).order_by(EventRow.xid.desc(), EventRow.id.desc()).limit(limit)
+    if type_prefix:
+        query = query.where(EventRow.type.startswith(type_prefix))
+    return _logged(query.tuples())
+
+
+def of_owner(owner_id: int, after_sequence: int, limit: int) -> Sequence[Logged]:
+    """A player's own order events after a number, in order."""
+    return _logged(
+        EventRow.select(*_COLUMNS)
+        .where(EventRow.owner_id == owner_id, EventRow.owner_sequence > after_sequence)
+        .order_by(EventRow.owner_sequence)
+        .limit(limit)
+        .tuples()
+    )

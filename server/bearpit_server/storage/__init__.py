@@ -1,0 +1,1 @@
+"""PostgreSQL: the models, their migrations, and how threads talk to it."""

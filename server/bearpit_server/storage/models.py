@@ -1,0 +1,332 @@
+"""What is kept, as peewee models. The tables, their constraints and indexes are made by the migrations."""
+
+import peewee as pw
+from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField
+
+database = pw.DatabaseProxy()
+"""Bound once at start; every thread gets a connection of its own."""
+
+HOUSE = 0
+"""The player that owns the house's accounts; nobody can sign in as it."""
+CASH = 0
+"""The asset that is money; every other asset's id is an instrument's."""
+
+
+class Row(pw.Model):
+    """A table of ours."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+class Player(Row):
+    """Somebody who takes part."""
+
+    id = pw.BigAutoField()
+    name = pw.TextField()
+    password_hash = pw.TextField()
+    role = pw.TextField()  # "player", "admin", "house"
+    disabled = pw.BooleanField(default=False)
+    token_epoch = pw.BigIntegerField(default=0)  # raised to void every access token
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "players"
+
+
+class SignIn(Row):
+    """One sign-in: a family of refresh tokens, of which only the newest is good."""
+
+    id = pw.BigAutoField()
+    player = pw.ForeignKeyField(Player, column_name="player_id", backref="sign_ins")
+    created_at = DateTimeTZField()
+    voided_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "sign_ins"
+
+
+class RefreshToken(Row):
+    """One refresh token, kept as a SHA-256 hash."""
+
+    token_hash = pw.BlobField(primary_key=True)
+    sign_in = pw.ForeignKeyField(SignIn, column_name="sign_in_id")
+    expires_at = DateTimeTZField()
+    used_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "refresh_tokens"
+
+
+class ServiceToken(Row):
+    """A token for another service, kept as a SHA-256 hash."""
+
+    id = pw.BigAutoField()
+    name = pw.TextField()
+    token_hash = pw.BlobField()
+    scopes = ArrayField(pw.TextField)
+    created_at = DateTimeTZField()
+    revoked_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "service_tokens"
+
+
+class Setting(Row):
+    """One setting of the game that somebody has set; the others have their defaults."""
+
+    key = pw.TextField(primary_key=True)
+    value = pw.TextField()
+
+    class Meta:
+        table_name = "settings"
+
+
+class Instrument(Row):
+    """Something that is traded; an asset of the ledger as well."""
+
+    id = pw.BigAutoField()
+    symbol = pw.TextField()
+    name = pw.TextField()
+    mechanism = pw.TextField()
+    shard = pw.SmallIntegerField()
+    tick_cents = pw.BigIntegerField()
+    lot = pw.BigIntegerField()
+    min_quantity = pw.BigIntegerField()
+    max_quantity = pw.BigIntegerField()
+    fee_bps = pw.BigIntegerField()
+    band_bps = pw.BigIntegerField()
+    reference_price_cents = pw.BigIntegerField()
+    halted = pw.BooleanField(default=False)
+    phase = pw.SmallIntegerField(default=1)  # the last one its book was in: rules.sessions.Phase
+    ipo_price_cents = pw.BigIntegerField(null=True)
+    ipo_quantity = pw.BigIntegerField(null=True)
+    ipo_order_id = pw.BigIntegerField(null=True)
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "instruments"
+
+
+class Market(Row):
+    """The one row that says when the market is open."""
+
+    id = pw.SmallIntegerField(primary_key=True)
+    override = pw.SmallIntegerField()
+    all_halted = pw.BooleanField()
+    schedule = BinaryJSONField(null=True)
+
+    class Meta:
+        table_name = "market"
+
+
+class Account(Row):
+    """What one owner has of one asset. Only the ledger changes it.
+
+    `kind` is "player" for players; for the house "issuer", "treasury", "fees".
+    On a player's cash account `order_sequence` numbers the owner's order updates and `version` the
+    changes of the wallet. On share accounts `cost_cents` is what the shares cost, `realised_cents` the
+    gain from sales.
+    """
+
+    id = pw.BigAutoField()
+    owner = pw.ForeignKeyField(Player, column_name="owner_id")
+    asset = pw.BigIntegerField()
+    kind = pw.TextField()
+    balance = pw.BigIntegerField(default=0)
+    held = pw.BigIntegerField(default=0)
+    version = pw.BigIntegerField(default=0)
+    order_sequence = pw.BigIntegerField(default=0)
+    cost_cents = pw.BigIntegerField(default=0)
+    realised_cents = pw.BigIntegerField(default=0)
+
+    class Meta:
+        table_name = "accounts"
+
+
+class Posting(Row):
+    """One movement: `amount` of an asset out of `debit` into `credit`. Never changed, never deleted."""
+
+    id = pw.BigAutoField()
+    debit = pw.BigIntegerField()
+    credit = pw.BigIntegerField()
+    amount = pw.BigIntegerField()
+    debit_balance = pw.BigIntegerField()
+    credit_balance = pw.BigIntegerField()
+    reason = pw.TextField()
+    reference = pw.TextField()
+    actor_id = pw.BigIntegerField()
+    request_id = pw.TextField()
+    note = pw.TextField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "postings"
+
+
+class Order(Row):
+    """An order as accepted and as it stands. See rules.orders for the enums' numbers.
+
+    `status` stays QUEUED while an order rests: resting needs no write. A triggered stop is WORKING.
+    """
+
+    id = pw.BigIntegerField(primary_key=True)
+    player_id = pw.BigIntegerField()
+    instrument_id = pw.BigIntegerField()
+    side = pw.SmallIntegerField()
+    type = pw.SmallIntegerField()
+    time_in_force = pw.SmallIntegerField()
+    quantity = pw.BigIntegerField()
+    price_cents = pw.BigIntegerField()
+    stop_price_cents = pw.BigIntegerField()
+    post_only = pw.BooleanField()
+    self_trade = pw.SmallIntegerField()
+    fee_bps = pw.BigIntegerField()
+    priority = pw.BigIntegerField()
+    filled = pw.BigIntegerField(default=0)
+    value_cents = pw.BigIntegerField(default=0)
+    fee_cents = pw.BigIntegerField(default=0)
+    held = pw.BigIntegerField()
+    status = pw.SmallIntegerField()
+    end_reason = pw.SmallIntegerField(default=0)
+    request_id = pw.TextField()
+    request_hash = pw.BlobField()
+    accepted_at = DateTimeTZField()
+    updated_at = DateTimeTZField()
+    expires_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "orders"
+
+
+class Trade(Row):
+    """A trade. `aggressor` is the side that took, 0 in an auction."""
+
+    id = pw.BigIntegerField(primary_key=True)
+    instrument_id = pw.BigIntegerField()
+    price_cents = pw.BigIntegerField()
+    quantity = pw.BigIntegerField()
+    aggressor = pw.SmallIntegerField()
+    buy_order_id = pw.BigIntegerField()
+    sell_order_id = pw.BigIntegerField()
+    buyer_id = pw.BigIntegerField()
+    seller_id = pw.BigIntegerField()
+    buyer_fee_cents = pw.BigIntegerField()
+    seller_fee_cents = pw.BigIntegerField()
+    executed_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "trades"
+
+
+class Candle(Row):
+    """Trading of one instrument in one minute or quarter of an hour; longer periods are derived."""
+
+    instrument_id = pw.BigIntegerField()
+    seconds = pw.IntegerField()
+    start = pw.BigIntegerField()  # epoch seconds
+    open_cents = pw.BigIntegerField()
+    high_cents = pw.BigIntegerField()
+    low_cents = pw.BigIntegerField()
+    close_cents = pw.BigIntegerField()
+    volume = pw.BigIntegerField()
+    value_cents = pw.BigIntegerField()
+    trades = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "candles"
+        primary_key = pw.CompositeKey("instrument_id", "seconds", "start")
+
+
+class DayUsage(Row):
+    """What a player has ordered on one day, counted while a daily limit is set."""
+
+    player_id = pw.BigIntegerField()
+    day = pw.DateField()
+    orders = pw.BigIntegerField()
+    value_cents = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "day_usage"
+        primary_key = pw.CompositeKey("player_id", "day")
+
+
+class Event(Row):
+    """One state change, written in its transaction. Read in the order of (xid, id): see events.log."""
+
+    id = pw.BigAutoField()
+    xid = pw.BigIntegerField()
+    type = pw.TextField()
+    subject = pw.TextField()
+    actor_id = pw.BigIntegerField()
+    owner_id = pw.BigIntegerField(null=True)
+    owner_sequence = pw.BigIntegerField(null=True)
+    address = pw.TextField()
+    request_id = pw.TextField()
+    payload = BinaryJSONField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "events"
+
+
+class Request(Row):
+    """A mutation that was done, and what was answered; orders keep theirs themselves."""
+
+    actor_id = pw.BigIntegerField()
+    request_id = pw.TextField()
+    method = pw.TextField()
+    body_hash = pw.BlobField()
+    response = pw.BlobField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "requests"
+        primary_key = pw.CompositeKey("actor_id", "request_id")
+
+
+class Transfer(Row):
+    """Cash that one player gave another."""
+
+    id = pw.BigAutoField()
+    from_id = pw.BigIntegerField()
+    to_id = pw.BigIntegerField()
+    amount_cents = pw.BigIntegerField()
+    fee_cents = pw.BigIntegerField()
+    note = pw.TextField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "transfers"
+
+
+class Announcement(Row):
+    """A word from the operators."""
+
+    id = pw.BigAutoField()
+    text = pw.TextField()
+    author_id = pw.BigIntegerField()
+    created_at = DateTimeTZField()
+    expires_at = DateTimeTZField(null=True)
+
+    class Meta:
+        table_name = "announcements"
+
+
+class Shard(Row):
+    """A lease on a sixteenth of the instruments. The epoch rises with each change of owner."""
+
+    id = pw.SmallIntegerField(primary_key=True)
+    owner = pw.TextField()  # an address; empty: free
+    epoch = pw.BigIntegerField()
+    expires_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "shards"
+
+
+TABLES: tuple[type[Row], ...] = (
+    Player, SignIn, RefreshToken, ServiceToken, Setting, Instrument, Market, Account, Posting, Order, Trade,
+    Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
+)  # fmt: skip
