@@ -1,0 +1,125 @@
+"""What may be asked of the matcher, each with the answer that somebody waits for."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from bearpit_server.events.log import Origin
+from bearpit_server.events.records import FillRecord, OrderRecord
+from bearpit_server.exchange.answers import Answer
+from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.rules.orders import EndReason
+from bearpit_server.rules.record import record
+from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.sessions import Phase
+
+
+@record
+class Placed:
+    """An order as committed, and its fills so far."""
+
+    order: OrderRecord
+    fills: tuple[FillRecord, ...] = ()
+
+
+Result = Placed | Refused
+
+
+@dataclass(slots=True)
+class Execute:
+    """Accepted orders of one call. `results` has a place for each of the call's orders; ours are None."""
+
+    orders: list[tuple[int, LiveOrder]]
+    """Each with its place in the results."""
+    results: list[Result | None]
+    origin: Origin
+    answer: Answer[list[Result | None]]
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Cancel one order; `owner_id` None: whosever it is."""
+
+    order_id: int
+    owner_id: int | None
+    origin: Origin
+    answer: Answer[Placed]
+
+
+@dataclass(slots=True)
+class CancelMany:
+    """Cancel an owner's open orders, of one instrument or of all."""
+
+    owner_id: int
+    instrument_id: int | None
+    reason: EndReason
+    origin: Origin
+    answer: Answer[list[Placed]]
+
+
+@dataclass(slots=True)
+class Amend:
+    """Change an open order; 0: as it is."""
+
+    order_id: int
+    owner_id: int
+    quantity: int
+    price_cents: int
+    stop_price_cents: int
+    origin: Origin
+    answer: Answer[Placed]
+    most_value_cents: int = 0
+    """What the order may be worth at most; 0: anything."""
+
+    @property
+    def body(self) -> str:
+        """What is asked, for telling one request from another."""
+        return f"{self.order_id} {self.quantity} {self.price_cents} {self.stop_price_cents}"
+
+
+@dataclass(slots=True)
+class SetPhase:
+    """Bring an instrument's book into a phase."""
+
+    instrument_id: int
+    phase: Phase
+
+
+@dataclass(slots=True)
+class Look:
+    """Read something from the books, between changes, and answer when it is committed."""
+
+    read: Callable[[], object]
+    answer: Answer[object]
+
+
+@dataclass(slots=True)
+class Load:
+    """Load the books of shards that this process now owns."""
+
+    shards: set[int]
+    answer: Answer[set[int]]
+
+
+@dataclass(slots=True)
+class Drop:
+    """Forget the books of shards that are no longer ours."""
+
+    shards: set[int]
+
+
+Command = Execute | Cancel | CancelMany | Amend | SetPhase | Look | Load | Drop
+
+
+CANCEL = "CancelOrder"
+CANCEL_ALL = "CancelAllOrders"
+AMEND = "AmendOrder"
+Done = tuple[int, str, str, bytes, bytes]
+"""A cancel or an amend to be remembered: actor, request id, method, body, response."""
+
+
+def done(origin: Origin, method: str, body: str, orders: Sequence[int]) -> list[Done]:
+    """What is remembered of it; nothing, if the request has no id."""
+    if not origin.request_id:
+        return []
+    response = ",".join(map(str, orders)).encode()
+    return [(origin.actor_id, origin.request_id, method, body.encode(), response)]

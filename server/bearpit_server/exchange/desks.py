@@ -1,0 +1,132 @@
+"""One instrument's place in the exchange: its book, its phase, its day."""
+
+from datetime import datetime, tzinfo
+
+from bearpit_server.events.records import QuoteRecord
+from bearpit_server.exchange.listings import Listing
+from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.rules.book import Book
+from bearpit_server.rules.candles import DAY, bucket
+from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
+from bearpit_server.rules.outcomes import Ended, Outcome
+from bearpit_server.rules.sessions import Phase
+from bearpit_server.storage.candles import Today
+
+
+class Desk:
+    """A book with what surrounds it. Belongs to the matcher's thread."""
+
+    def __init__(self, listing: Listing, today: Today, zone: tzinfo, at: datetime) -> None:
+        self.id = listing.id
+        self.symbol = listing.symbol
+        self.shard = listing.shard
+        self.phase = listing.phase
+        self.reference_cents = listing.terms.reference_price_cents
+        self.book = Book(today.last_cents or None, tick_cents=listing.terms.tick_cents)
+        self.loaded: set[int] = set()
+        """Orders that were found in the database: what the intake still sends of them is not new."""
+        self._zone = zone
+        self._day = bucket(int(at.timestamp()), DAY, zone)
+        self._high, self._low = today.high_cents, today.low_cents
+        self._volume, self._previous_close = today.volume, today.previous_close_cents
+        self._last_told = today.last_cents
+        self.follow(listing, zone)
+
+    def follow(self, listing: Listing, zone: tzinfo) -> None:
+        """Take over what operators may have changed."""
+        self._zone = zone
+        self.reference_cents = listing.terms.reference_price_cents
+        self.book.lower_band_cents, self.book.upper_band_cents = listing.terms.band
+
+    def take(self, order: LiveOrder) -> list[Outcome]:
+        """Execute an accepted order, or keep it for the auction."""
+        if self.phase is Phase.OPEN:
+            return self.book.execute(order)
+        if self.phase is Phase.CLOSED and order.time_in_force is TimeInForce.DAY:
+            return [_expired(order)]  # accepted just before the close
+        return self.book.collect(order)
+
+    def enter(self, phase: Phase) -> list[Outcome]:
+        """Go into another phase: an auction when trading begins, the end of the day's orders when it ends."""
+        self.phase = phase
+        if phase is Phase.OPEN:
+            return self.book.uncross(self.reference_cents or self.book.last_price_cents or 0)
+        if phase is Phase.CLOSED:
+            return self.expire(None)
+        return []
+
+    def expire(self, at: datetime | None) -> list[Outcome]:
+        """End DAY orders whose session ended by `at`; None: all of them."""
+        ended: list[Outcome] = []
+        for order in [*self.book.orders.values()]:
+            if order.time_in_force is not TimeInForce.DAY:
+                continue
+            assert isinstance(order, LiveOrder)
+            if at is None or (order.expires_at is not None and order.expires_at <= at):
+                ended += self.book.cancel(order.id, EndReason.DAY_ENDED)
+        return ended
+
+    def restore(self, order: LiveOrder, at: datetime) -> list[Outcome]:
+        """Put an order back after a start, in the order of priorities.
+
+        One that rested goes to its place. One that was accepted but never executed is executed now; it
+        cannot be told from one that rested at once, but for that one executing changes nothing.
+        """
+        self.loaded.add(order.id)
+        if order.expires_at is not None and order.expires_at <= at:
+            return [_expired(order)]
+        triggered = order.status is OrderStatus.WORKING and order.type in (
+            OrderType.STOP,
+            OrderType.STOP_LIMIT,
+        )
+        if triggered:
+            order.status = order.settled_status
+            self.book.restore(order)
+            return []
+        return self.take(order)
+
+    def uncross_if_crossed(self) -> list[Outcome]:
+        """In continuous trading no book stays crossed; one whose amend was cut short may have come so."""
+        bid, ask = self.book.best_bid, self.book.best_ask
+        if self.phase is Phase.OPEN and bid is not None and ask is not None and bid >= ask:
+            return self.book.uncross(self.reference_cents or self.book.last_price_cents or 0)
+        return []
+
+    def count_trade(self, price_cents: int, quantity: int, at: datetime) -> None:
+        """Let a trade into the day's figures."""
+        self._roll(at, price_cents)
+        self._high = max(self._high, price_cents)
+        self._low = min(self._low or price_cents, price_cents)
+        self._volume += quantity
+        self._previous_close = self._previous_close or price_cents
+
+    def _roll(self, at: datetime, price_cents: int) -> None:
+        day = bucket(int(at.timestamp()), DAY, self._zone)
+        if day != self._day:
+            self._day = day
+            self._high = self._low = self._volume = 0
+            self._previous_close = self._last_told or price_cents
+
+    def quote(self) -> QuoteRecord:
+        """The latest."""
+        bids, asks = self.book.depth(1)
+        bid = bids[0] if bids else (0, 0, 0)
+        ask = asks[0] if asks else (0, 0, 0)
+        auction = None
+        if self.phase in (Phase.PRE_OPEN, Phase.HALTED) and bids and asks and bid[0] >= ask[0]:
+            auction = self.book.indicative(self.reference_cents or self.book.last_price_cents or 0)
+        price, volume = auction or (0, 0)
+        self._last_told = self.book.last_price_cents or 0
+        return QuoteRecord(
+            self.id, self.symbol, bid[0], bid[1], ask[0], ask[1], self._last_told, self._volume,
+            self._previous_close, self.phase, self._high, self._low, price, volume,
+        )  # fmt: skip
+
+    def best_opposite(self, side: Side) -> int:
+        """The best price on the other side; 0: none."""
+        return (self.book.best_ask if side is Side.BUY else self.book.best_bid) or 0
+
+
+def _expired(order: LiveOrder) -> Outcome:
+    quantity, order.remaining = order.remaining, 0
+    return Ended(order, quantity, EndReason.DAY_ENDED)

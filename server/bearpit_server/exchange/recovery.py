@@ -1,0 +1,86 @@
+"""The books as the database has them: after a start, a takeover, or a commit that failed."""
+
+from collections.abc import Iterable
+from datetime import datetime, tzinfo
+from typing import Any
+
+from bearpit_server.exchange.desks import Desk
+from bearpit_server.exchange.listings import Listing
+from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.ledger.accounts import Accounts
+from bearpit_server.rules.candles import DAY, bucket
+from bearpit_server.rules.orders import (
+    OrderStatus,
+    OrderType,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
+from bearpit_server.rules.outcomes import Outcome
+from bearpit_server.storage import candles
+from bearpit_server.storage.models import CASH, HOUSE, Order
+
+
+class Recovery:
+    """Builds desks from open orders."""
+
+    def __init__(self, accounts: Accounts) -> None:
+        self._accounts = accounts
+
+    def load(
+        self, listings: Iterable[Listing], zone: tzinfo, at: datetime
+    ) -> tuple[dict[int, Desk], list[Outcome]]:
+        """Desks by instrument, and what executing their orders did; inside a transaction."""
+        by_id = {listing.id: listing for listing in listings}
+        days = candles.today(by_id, bucket(int(at.timestamp()), DAY, zone))
+        desks = {id_: Desk(listing, days[id_], zone, at) for id_, listing in by_id.items()}
+        rows = list(
+            Order.select(*_COLUMNS)
+            .where(Order.status <= int(OrderStatus.WORKING), Order.instrument_id << list(by_id))
+            .order_by(Order.priority)
+            .tuples()
+        )
+        self._accounts.load((row[1], asset) for row in rows for asset in (CASH, row[2]) if row[1] != HOUSE)
+        outcomes: list[Outcome] = []
+        for row in rows:
+            order = self._live(row, by_id[row[2]])
+            outcomes += desks[order.instrument_id].restore(order, at)
+        for desk in desks.values():
+            outcomes += desk.uncross_if_crossed()
+        return desks, outcomes
+
+    def _live(self, row: tuple[Any, ...], listing: Listing) -> LiveOrder:
+        (
+            id_, owner, instrument, side, type_, tif, quantity, price, stop, post_only, self_trade, fee_bps,
+            priority, filled, value, fee, held, status, request_id, accepted_at, updated_at, expires_at,
+        ) = row  # fmt: skip
+        cash, share = self.accounts_of(owner, listing)
+        order = LiveOrder(
+            id=id_, owner_id=owner, instrument_id=instrument, side=SIDES[side], type=TYPES[type_],
+            time_in_force=TIMES[tif], quantity=quantity, price_cents=price, stop_price_cents=stop,
+            post_only=post_only, self_trade=SelfTrade(self_trade), fee_bps=fee_bps, priority=priority,
+            filled=filled, value_cents=value, fee_cents=fee, status=STATUSES[status],
+            symbol=listing.symbol, request_id=request_id, accepted_at=accepted_at, updated_at=updated_at,
+            expires_at=expires_at, cash_account=cash, share_account=share, held=held,
+        )  # fmt: skip
+        order.settled_status = order.first_status() if status < OrderStatus.WORKING else order.status
+        return order
+
+    def accounts_of(self, owner: int, listing: Listing) -> tuple[int, int]:
+        """The ids of the accounts that an owner's orders move: cash, and shares of the instrument."""
+        if owner == HOUSE:
+            return self._accounts.house(CASH, "treasury"), listing.treasury_account
+        return self._accounts.of(owner, CASH), self._accounts.of(owner, listing.id)
+
+
+SIDES = {int(side): side for side in Side}
+TYPES = {int(type_): type_ for type_ in OrderType}
+TIMES = {int(time): time for time in TimeInForce}
+STATUSES = {int(status): status for status in OrderStatus}
+
+_COLUMNS = (
+    Order.id, Order.player_id, Order.instrument_id, Order.side, Order.type, Order.time_in_force,
+    Order.quantity, Order.price_cents, Order.stop_price_cents, Order.post_only, Order.self_trade,
+    Order.fee_bps, Order.priority, Order.filled, Order.value_cents, Order.fee_cents, Order.held,
+    Order.status, Order.request_id, Order.accepted_at, Order.updated_at, Order.expires_at,
+)  # fmt: skip

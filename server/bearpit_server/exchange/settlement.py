@@ -1,0 +1,210 @@
+"""What a batch of executions does to the ledger and the orders, written in one transaction.
+
+The book has run ahead; here its outcomes are taken in their order, and every order's settled state
+follows them one by one, so that each change is told as it was.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bearpit_server.events import log
+from bearpit_server.events.log import Event, Origin
+from bearpit_server.events.records import (
+    FillRecord,
+    OrderChange,
+    Record,
+    TradeRecord,
+    WalletChange,
+)
+from bearpit_server.exchange import order_events
+from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.ledger.journal import Journal
+from bearpit_server.rules.orders import EndReason, Order, OrderStatus, Side
+from bearpit_server.rules.outcomes import Ended, Fill, Outcome, Reduced, Rested, Triggered, Waiting
+from bearpit_server.rules.units import fee_on
+from bearpit_server.storage import bulk, candles
+from bearpit_server.storage.models import HOUSE
+from bearpit_server.storage.sequences import Ids
+
+AUCTION = 0
+"""The aggressor of a trade that neither side started."""
+
+
+@dataclass(slots=True)
+class Written:
+    """What a written settlement has to tell, once it is committed."""
+
+    trades: list[TradeRecord] = field(default_factory=list)
+    changes: list[OrderChange] = field(default_factory=list)
+    wallets: list[WalletChange] = field(default_factory=list)
+    fills: dict[int, list[FillRecord]] = field(default_factory=dict)
+    """By order."""
+
+    def records(self, watched: set[int]) -> list[Record]:
+        """For the bus; what only its owner may see, only if somebody listens to it."""
+        told: list[Record] = [*self.trades]
+        if watched:
+            told += [change for change in self.changes if change.player_id in watched]
+            told += [wallet for wallet in self.wallets if wallet.player_id in watched]
+        return told
+
+
+class Settlement:
+    """One transaction's worth of outcomes."""
+
+    def __init__(self, fees_account: int, trade_ids: Ids, at: datetime) -> None:
+        self._fees_account = fees_account
+        self._trade_ids = trade_ids
+        self._at = at
+        self._entries: list[tuple[Outcome, Origin, bool]] = []
+        self._journal = Journal(at)
+        self._touched: dict[int, LiveOrder] = {}
+        self._trades: list[tuple[int, ...]] = []
+        self._events: list[Event] = []
+        self._written = Written()
+
+    def __bool__(self) -> bool:
+        return bool(self._entries)
+
+    def add(self, outcomes: Iterable[Outcome], origin: Origin, auction: bool = False) -> None:
+        """Take what a book did. Orders that only rest or wait leave nothing to write."""
+        for outcome in outcomes:
+            if isinstance(outcome, Waiting | Rested):
+                order = _live(outcome.order)
+                if order.settled_status is OrderStatus.QUEUED:
+                    order.settled_status = order.first_status()
+            else:
+                self._entries.append((outcome, origin, auction))
+
+    def ended(self) -> list[LiveOrder]:
+        """The orders that are over; once written."""
+        return [order for order in self._touched.values() if order.settled_status > OrderStatus.WORKING]
+
+    def write(self) -> Written:
+        """Write everything; inside the transaction that the caller commits."""
+        self._journal.lock(self._accounts())
+        for outcome, origin, auction in self._entries:
+            if isinstance(outcome, Fill):
+                self._fill(outcome, origin, auction)
+            elif isinstance(outcome, Ended):
+                self._end(_live(outcome.order), outcome.reason, origin)
+            elif isinstance(outcome, Reduced):
+                self._reduce(_live(outcome.order), outcome.quantity, origin)
+            elif isinstance(outcome, Triggered):
+                self._trigger(_live(outcome.order), origin)
+        self._written.wallets = self._journal.write()
+        self._write_orders()
+        if self._trades:
+            bulk.insert_trades(list(zip(*self._trades, strict=True)), self._at)
+            candles.record(self._written.trades)
+        log.append(self._events, self._at)
+        return self._written
+
+    def _accounts(self) -> set[int]:
+        ids: set[int] = set()
+        for outcome, _, _ in self._entries:
+            orders = (outcome.maker, outcome.taker) if isinstance(outcome, Fill) else (outcome.order,)
+            for order in map(_live, orders):
+                ids.add(order.cash_account)
+                ids.add(order.share_account)
+            if isinstance(outcome, Fill):
+                ids.add(self._fees_account)
+        return ids
+
+    def _fill(self, fill: Fill, origin: Origin, auction: bool) -> None:
+        maker, taker = _live(fill.maker), _live(fill.taker)
+        buy, sell = (maker, taker) if maker.side is Side.BUY else (taker, maker)
+        price, quantity = fill.price_cents, fill.quantity
+        value = price * quantity
+        trade_id = self._trade_ids.take()
+        buyer_fee = self._advance(buy, quantity, value)
+        seller_fee = self._advance(sell, quantity, value)
+        reference = f"trade:{trade_id}"
+        post = self._journal.post
+        post(buy.cash_account, sell.cash_account, value, "trade", reference, origin)
+        post(sell.share_account, buy.share_account, quantity, "trade", reference, origin)
+        if buyer_fee:
+            post(buy.cash_account, self._fees_account, buyer_fee, "fee", reference, origin)
+        if seller_fee:
+            post(sell.cash_account, self._fees_account, seller_fee, "fee", reference, origin)
+        self._journal.bought(buy.share_account, value + buyer_fee)
+        self._journal.sold(sell.share_account, quantity, value - seller_fee)
+        aggressor = AUCTION if auction else int(taker.side)
+        self._trades.append(
+            (
+                trade_id, buy.instrument_id, price, quantity, aggressor, buy.id, sell.id, buy.owner_id,
+                sell.owner_id, buyer_fee, seller_fee,
+            )
+        )  # fmt: skip
+        self._written.trades.append(
+            TradeRecord(trade_id, buy.instrument_id, buy.symbol, price, quantity, aggressor, self._at)
+        )
+        for order, fee in ((buy, buyer_fee), (sell, seller_fee)):
+            told = FillRecord(
+                trade_id, order.id, order.symbol, order.side, price, quantity, fee, order is maker, self._at
+            )
+            self._written.fills.setdefault(order.id, []).append(told)
+            self._tell(order_events.FILLED, order, origin, told)
+
+    def _advance(self, order: LiveOrder, quantity: int, value: int) -> int:
+        """Count a fill in the order's settled state, release what it need not hold, return its fee."""
+        order.settled_filled += quantity
+        order.settled_value += value
+        assert order.settled_filled <= order.settled_quantity, f"order {order.id} is overfilled"
+        fee = fee_on(order.settled_value, order.fee_bps) - order.fee_cents
+        order.fee_cents += fee
+        done = order.settled_filled == order.settled_quantity
+        order.settled_status = OrderStatus.FILLED if done else OrderStatus.WORKING
+        self._hold(order)
+        return fee
+
+    def _end(self, order: LiveOrder, reason: EndReason, origin: Origin) -> None:
+        expired = reason is EndReason.DAY_ENDED
+        order.settled_status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELLED
+        order.end_reason = reason
+        self._hold(order)
+        self._tell(order_events.ENDED, order, origin)
+
+    def _reduce(self, order: LiveOrder, quantity: int, origin: Origin) -> None:
+        order.settled_quantity -= quantity
+        assert order.settled_quantity > order.settled_filled, f"order {order.id} is cut below its fills"
+        self._hold(order)
+        self._tell(order_events.REDUCED, order, origin)
+
+    def _trigger(self, order: LiveOrder, origin: Origin) -> None:
+        order.settled_status = OrderStatus.WORKING
+        self._tell(order_events.TRIGGERED, order, origin)
+
+    def _hold(self, order: LiveOrder) -> None:
+        hold = order.settled_hold()
+        if hold != order.held:
+            self._journal.hold(order.holding_account, hold - order.held)
+            order.held = hold
+
+    def _tell(self, kind: str, order: LiveOrder, origin: Origin, fill: FillRecord | None = None) -> None:
+        order.updated_at = self._at
+        self._touched[order.id] = order
+        record = order.record()
+        sequence = None
+        if order.owner_id != HOUSE:
+            sequence = self._journal.next_order_sequence(order.owner_id)
+            self._written.changes.append(OrderChange(order.owner_id, sequence, record, fill))
+        self._events.append(order_events.event_of(kind, record, origin, sequence, fill))
+
+    def _write_orders(self) -> None:
+        rows = [
+            (
+                o.id, o.settled_quantity, o.price_cents, o.stop_price_cents, o.priority, o.settled_filled,
+                o.settled_value, o.fee_cents, o.held, int(o.settled_status), int(o.end_reason),
+            )
+            for o in self._touched.values()
+        ]  # fmt: skip
+        if rows:
+            changed = bulk.update_orders(list(zip(*rows, strict=True)), self._at)
+            assert changed == len(rows), "every order that changed has its row"
+
+
+def _live(order: Order) -> LiveOrder:
+    assert isinstance(order, LiveOrder)
+    return order
