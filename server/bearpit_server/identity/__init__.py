@@ -1,0 +1,1 @@
+"""Who somebody is: players, passwords, sign-ins, tokens, roles."""

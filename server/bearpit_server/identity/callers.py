@@ -1,0 +1,65 @@
+"""Who calls: known once the interceptor has checked the token, and read by the services."""
+
+from contextvars import ContextVar
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bearpit_server.events.log import Origin
+from bearpit_server.rules.refusals import Refused
+
+
+class Role(StrEnum):
+    """What somebody may do. The first two are kept with a player; a service has scopes besides."""
+
+    PLAYER = "player"
+    ADMIN = "admin"
+    SERVICE = "service"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """A person or a service whose token has been checked.
+
+    `player_id` is 0 for a service; `sign_in_id` tells the caller's sign-ins apart, 0 for a service.
+    """
+
+    player_id: int
+    name: str
+    role: Role
+    scopes: frozenset[str] = frozenset()
+    sign_in_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call under way: its path, where it came from, and who made it; None: nobody had to say."""
+
+    method: str
+    address: str
+    caller: Caller | None
+
+
+_current: ContextVar[Call] = ContextVar("call")
+enter = _current.set
+"""Called by the interceptor, in the task of the call."""
+current_call = _current.get
+"""The call that this task serves. Threads of an executor do not see it: hand them what they need."""
+
+
+def signed_in() -> Caller:
+    """Who makes the current call. Raises Refused NOT_SIGNED_IN."""
+    caller = _current.get().caller
+    if caller is None:
+        raise not_signed_in()
+    return caller
+
+
+def origin(request_id: str = "") -> Origin:
+    """Where the current call comes from, for the event log."""
+    call = _current.get()
+    return Origin(call.caller.player_id if call.caller else 0, call.address, request_id)
+
+
+def not_signed_in(message: str = "sign in first") -> Refused:
+    """The refusal of a call without a token that holds."""
+    return Refused("NOT_SIGNED_IN", message)

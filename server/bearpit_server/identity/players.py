@@ -1,0 +1,139 @@
+"""Players in the database. Every function runs inside the caller's transaction and logs what it changes."""
+
+from collections.abc import Mapping
+
+import peewee as pw
+
+from bearpit_server.events import log
+from bearpit_server.events.log import Event, Origin
+from bearpit_server.identity import sign_ins
+from bearpit_server.identity.callers import Role
+from bearpit_server.identity.names import check_name, is_name
+from bearpit_server.ledger import accounts
+from bearpit_server.ledger.journal import Journal
+from bearpit_server.rules.refusals import Refused, not_found
+from bearpit_server.storage.clock import now
+from bearpit_server.storage.models import CASH, HOUSE, Account, Player
+
+
+def create_player(name: str, password_hash: str, role: Role, cash_cents: int, origin: Origin) -> Player:
+    """Make a player with its starting cash.
+
+    `origin` with actor 0 means that the player made itself, or that the house did. Raises Refused
+    INVALID_FIELD for a name that cannot be, ALREADY_EXISTS for one that is taken.
+    """
+    assert role is not Role.SERVICE, "a service is no player"
+    check_name(name)
+    made = (
+        Player.insert(name=name, password_hash=password_hash, role=role.value, created_at=now())
+        .on_conflict_ignore()
+        .returning(Player)
+        .execute()
+    )
+    player: Player | None = next(iter(made), None)
+    if player is None:
+        raise Refused("ALREADY_EXISTS", f"the name {name} is taken; choose another", "name", name=name)
+    log.append(
+        [
+            Event(
+                "player.created",
+                f"player:{player.id}",
+                origin,
+                {"name": name, "role": role.value, "cash_cents": cash_cents},
+            )
+        ]
+    )
+    _open_account(player.id, cash_cents, origin)
+    return player
+
+
+def find(name: str) -> Player | None:
+    """The player of that name, without regard to case; never the house."""
+    if not is_name(name):
+        return None
+    lower = pw.fn.lower(Player.name)
+    row: Player | None = Player.get_or_none((lower == name.lower()) & (Player.id != HOUSE))
+    return row
+
+
+def get(name: str) -> Player:
+    """The player of that name. Raises Refused NOT_FOUND."""
+    player = find(name)
+    if player is None:
+        raise not_found("player", name)
+    return player
+
+
+def by_id(player_id: int) -> Player:
+    """The player of that id; players are never deleted."""
+    row: Player = Player.get_by_id(player_id)
+    return row
+
+
+def set_disabled(player: Player, disabled: bool, origin: Origin) -> Player:
+    """Disable or enable a player; one that is disabled is signed out everywhere.
+
+    Afterwards: `Authority.forget`, and cancel its orders.
+    """
+    if bool(player.disabled) == disabled:
+        return player
+    change = {Player.disabled: disabled}
+    if disabled:
+        change[Player.token_epoch] = Player.token_epoch + 1
+    player = _update(player.id, change)
+    if disabled:
+        sign_ins.end_all(player.id, origin)
+    kind = "player.disabled" if disabled else "player.enabled"
+    log.append([Event(kind, f"player:{player.id}", origin)])
+    return player
+
+
+def set_password(
+    player_id: int, password_hash: str, origin: Origin, expected_hash: str | None = None
+) -> Player:
+    """Set a password and sign the player out everywhere. Afterwards: `Authority.forget`.
+
+    Raises Refused BAD_CREDENTIALS when the password is no longer the expected one.
+    """
+    where = Player.id == player_id
+    if expected_hash is not None:
+        where &= Player.password_hash == expected_hash
+    change = {Player.password_hash: password_hash, Player.token_epoch: Player.token_epoch + 1}
+    player = _update(player_id, change, where)
+    sign_ins.end_all(player_id, origin)
+    log.append([Event("player.password_changed", f"player:{player_id}", origin)])
+    return player
+
+
+def keep_hash(player_id: int, old_hash: str, new_hash: str) -> None:
+    """Put the hash of the same password with today's parameters in the old one's place."""
+    Player.update(password_hash=new_hash).where(
+        Player.id == player_id, Player.password_hash == old_hash
+    ).execute()
+
+
+def sign_out_everywhere(player_id: int, origin: Origin) -> None:
+    """Void every sign-in and access token of a player. Afterwards: `Authority.forget`."""
+    _update(player_id, {Player.token_epoch: Player.token_epoch + 1})
+    sign_ins.end_all(player_id, origin)
+
+
+def _update(player_id: int, change: Mapping[pw.Field, object], where: pw.Expression | None = None) -> Player:
+    condition = Player.id == player_id if where is None else where
+    changed = Player.update(change).where(condition).returning(Player).execute()
+    player: Player | None = next(iter(changed), None)
+    if player is None:
+        raise Refused("BAD_CREDENTIALS", "the password has just been changed; sign in again")
+    return player
+
+
+def _open_account(player_id: int, cash_cents: int, origin: Origin) -> None:
+    """Open the player's cash account, and let the house put in what it starts with."""
+    account = accounts.open_account(player_id, CASH)
+    if not cash_cents:
+        return
+    issuer = Account.get((Account.owner == HOUSE) & (Account.asset == CASH) & (Account.kind == "issuer"))
+    journal = Journal(now())
+    journal.lock([account, int(issuer.id)])
+    journal.post(int(issuer.id), account, cash_cents, "grant", f"player:{player_id}", origin)
+    journal.write()

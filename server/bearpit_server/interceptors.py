@@ -1,0 +1,326 @@
+"""The one gate in front of every RPC: who may, how often, and what an error looks like from outside."""
+
+import asyncio
+import inspect
+from asyncio import sleep
+from collections import Counter
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Iterator,
+    Mapping,
+)
+from contextlib import aclosing, contextmanager
+from contextvars import ContextVar
+from typing import NoReturn, TypeAlias, TypeVar, cast
+
+import grpc
+from bearpit.v1 import trading_pb2
+from google.protobuf.message import Message
+
+from bearpit_server.identity.authority import Authority
+from bearpit_server.identity.callers import Call, Caller, Role, enter, not_signed_in
+from bearpit_server.identity.rates import Rates, address_of
+from bearpit_server.rules.refusals import Refused
+from bearpit_server.services import errors, wire
+from bearpit_server.services.permissions import PERMISSIONS, Permission, Rate
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+MAX_STREAMS = 50
+"""Open at once for one player or service, and for one address that has not signed in."""
+MAX_ORDERS = 1_000
+"""What one call may count as; a larger batch is refused by its service anyway."""
+RECHECK_SECONDS = 2.0
+
+SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
+    ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+    ("grpc.max_metadata_size", 16 * 1024),
+    ("grpc.max_concurrent_streams", 1_000),
+    # Two servers on one port would take turns with the calls, unnoticed.
+    ("grpc.so_reuseport", 0),
+    # Clients ping every 10 s, also while they only listen; by default that counts as abuse.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
+    ("grpc.keepalive_permit_without_calls", 1),
+    ("grpc.keepalive_time_ms", 20_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+)
+"""For `grpc.aio.server(options=...)`."""
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Message, Message]"
+Handler: TypeAlias = "grpc.RpcMethodHandler[Message, Message]"
+_Received: TypeAlias = bytes | AsyncIterable[Message]
+_Unary: TypeAlias = Callable[[object, Context], Awaitable[Message]]
+_Behaviour: TypeAlias = _Unary | Callable[[object, Context], AsyncGenerator[Message, None]]
+_Served: TypeAlias = Callable[..., Awaitable[object]]
+
+Q = TypeVar("Q")
+R = TypeVar("R")
+
+_metadata: ContextVar[tuple[tuple[str, str | bytes], ...]] = ContextVar("metadata", default=())
+
+
+class _Stream:
+    """An open stream: whose, and why it has to end, once it has to."""
+
+    __slots__ = ("caller", "refusal", "task", "token")
+
+    def __init__(self, caller: Caller | None, token: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "grpc.aio serves each call in a task"
+        self.caller = caller
+        self.token = token
+        self.task = task
+        self.refusal: Refused | None = None
+
+    def end(self, refusal: Refused) -> None:
+        if self.refusal is None:
+            self.refusal = refusal
+            self.task.cancel()
+
+
+class Gate(grpc.aio.ServerInterceptor):
+    """Checks permission, token and rate of each call, parses its message, and translates its errors.
+
+    Each RPC is wrapped once, at its first call. What has to be asked of the database for a call is
+    remembered by the Authority, so most calls pass on a few look-ups.
+    """
+
+    def __init__(
+        self, authority: Authority, rates: Rates, permissions: Mapping[str, Permission] = PERMISSIONS
+    ) -> None:
+        self._authority = authority
+        self._rates = rates
+        self._permissions = permissions
+        self._handlers: dict[str, Handler] = {}
+        self._streams: set[_Stream] = set()
+        self._streams_of: Counter[int | str] = Counter()
+
+    @property
+    def open_streams(self) -> int:
+        """Streams that are open now."""
+        return len(self._streams)
+
+    async def intercept_service(
+        self,
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Q, R] | None"]],
+        handler_call_details: grpc.HandlerCallDetails,
+    ) -> "grpc.RpcMethodHandler[Q, R] | None":
+        """Called by gRPC for each call."""
+        method = handler_call_details.method
+        handler = self._handlers.get(method)
+        if handler is None:
+            plain = await continuation(handler_call_details)
+            if plain is None:  # gRPC answers UNIMPLEMENTED; not kept, for anybody can make up names
+                return None
+            handler = self._handlers[method] = self._guarded(method, cast(Handler, plain))
+        # Handed on here because asking the context for it again would convert all of it once more.
+        _metadata.set(handler_call_details.invocation_metadata)
+        return cast("grpc.RpcMethodHandler[Q, R]", handler)
+
+    async def watch(self) -> None:
+        """End the streams of those whose sign-in has ended; runs until cancelled."""
+        while True:
+            await sleep(RECHECK_SECONDS)
+            await self.recheck()
+
+    async def recheck(self) -> None:
+        """Check every open stream's sign-in once."""
+        for stream in list(self._streams):
+            if stream.caller is None:
+                continue
+            try:
+                await self._authority.confirm(stream.caller, stream.token)
+            except Refused as refusal:
+                if refusal.reason != "DATABASE_UNAVAILABLE":
+                    stream.end(refusal)
+
+    def end_streams(self) -> None:
+        """End all streams, for the server stops; their clients come back to another process or a new one."""
+        for stream in list(self._streams):
+            stream.end(Refused("NOT_READY", "the server is stopping; try again in a moment"))
+
+    # --- admission ------------------------------------------------------------------------------
+
+    async def _admit(self, method: str, permission: Permission | None, context: Context) -> tuple[Call, str]:
+        """Let the call in, and enter it as the current one; also returns its token. Raises Refused."""
+        if permission is None:
+            raise Refused("NOT_ALLOWED", "this call is not open to anybody")
+        address = address_of(context.peer())
+        if permission.rate is not Rate.FREE:
+            self._rates.call_from(address)
+        if permission.rate is Rate.SIGN_IN:
+            self._rates.sign_in_from(address)
+        if permission.public:
+            call, token = Call(method, address, None), ""
+        else:
+            token = _bearer()
+            caller = self._authority.recognise(token)
+            if caller is None:
+                caller = await self._authority.authenticate(token)
+            if caller.role not in permission.roles and not _in_scope(caller, permission.scope):
+                raise Refused("NOT_ALLOWED", "your role or token does not allow this; ask an operator")
+            self._rates.call_by(caller.player_id or caller.name)
+            call = Call(method, address, caller)
+        enter(call)
+        return call, token
+
+    def _count(self, permission: Permission | None, call: Call, request: Message) -> None:
+        """Count what only the message tells. Raises Refused RATE_LIMITED."""
+        if permission is None or permission.rate.value < Rate.SIGN_IN.value:
+            return
+        if permission.rate is Rate.ORDERS and call.caller is not None:
+            batch = request.orders if isinstance(request, trading_pb2.PlaceOrdersRequest) else ()
+            count = min(max(1, len(batch)), MAX_ORDERS)
+            self._rates.orders_by(call.caller.player_id, count)
+        elif permission.rate is Rate.SIGN_IN:
+            self._rates.sign_in_as(call.caller.name if call.caller else getattr(request, "name", ""))
+
+    # --- one wrapper for each kind of RPC -------------------------------------------------------
+
+    def _guarded(self, method: str, plain: Handler) -> Handler:
+        decode = plain.request_deserializer
+        assert decode is not None, "our messages are protobuf"
+
+        def parse(raw: bytes) -> Message:
+            return wire.parse(decode, raw)
+
+        if plain.response_streaming:
+            streaming = self._streaming(method, plain, parse)
+            if plain.request_streaming:
+                return grpc.stream_stream_rpc_method_handler(streaming, parse, plain.response_serializer)
+            return grpc.unary_stream_rpc_method_handler(streaming, None, plain.response_serializer)
+        unary = self._unary(method, plain, parse)
+        if plain.request_streaming:
+            return grpc.stream_unary_rpc_method_handler(unary, parse, None)
+        # The bytes come as they are: parsing waits until it is known who sent them.
+        return grpc.unary_unary_rpc_method_handler(unary, None, None)
+
+    def _unary(self, method: str, plain: Handler, parse: Callable[[bytes], Message]) -> _Served:
+        permission = self._permissions.get(method)
+        inner = cast(_Unary, _behaviour(plain))
+        encode = plain.response_serializer
+        assert encode is not None, "our messages are protobuf"
+
+        async def serve(received: _Received, context: Context) -> bytes:
+            try:
+                call, _ = await self._admit(method, permission, context)
+                if isinstance(received, bytes):
+                    request = parse(received)
+                    wire.check(request)
+                    self._count(permission, call, request)
+                    return encode(await inner(request, context))
+                return encode(await inner(self._paced(permission, call, received), context))
+            except grpc.aio.AbortError:
+                raise
+            except Exception as error:
+                return await errors.abort(context, errors.refusal_of(error, method))
+
+        return serve
+
+    def _streaming(self, method: str, plain: Handler, parse: Callable[[bytes], Message]) -> _Served:
+        permission = self._permissions.get(method)
+        inner = _behaviour(plain)
+
+        async def serve(received: _Received, context: Context) -> None:
+            try:
+                call, token = await self._admit(method, permission, context)
+                request: object
+                if isinstance(received, bytes):
+                    request = parse(received)
+                    wire.check(request)
+                    self._count(permission, call, request)
+                else:
+                    request = self._paced(permission, call, received)
+                with self._opened(call, token) as stream:
+                    await _run(inner, request, context, stream)
+            except (grpc.aio.AbortError, grpc.aio.InternalError):
+                raise  # it is said, or there is nobody left to say it to
+            except Exception as error:
+                await errors.abort(context, errors.refusal_of(error, method))
+
+        return serve
+
+    @contextmanager
+    def _opened(self, call: Call, token: str) -> Iterator[_Stream]:
+        """Keep book of a stream. Raises Refused LIMIT_EXCEEDED if the caller has too many."""
+        owner = f"@{call.address}" if call.caller is None else call.caller.player_id or call.caller.name
+        used = self._streams_of[owner]
+        if used >= MAX_STREAMS:
+            raise Refused(
+                "LIMIT_EXCEEDED",
+                f"you have {used} open streams; end some first",
+                limit="open_streams",
+                allowed=MAX_STREAMS,
+                used=used,
+            )
+        stream = _Stream(call.caller, token)
+        self._streams.add(stream)
+        self._streams_of[owner] += 1
+        try:
+            yield stream
+        finally:
+            self._streams.discard(stream)
+            self._streams_of[owner] -= 1
+            if not self._streams_of[owner]:
+                del self._streams_of[owner]
+
+    async def _paced(
+        self, permission: Permission | None, call: Call, requests: AsyncIterable[Message]
+    ) -> AsyncIterator[Message]:
+        """The requests of a stream; orders that come too fast are let in later, not refused."""
+        counted = permission is not None and permission.rate is Rate.ORDERS and call.caller is not None
+        player_id = call.caller.player_id if call.caller is not None else 0
+        async for request in requests:
+            if counted and _is_order(request):
+                wait = self._rates.orders_wait(player_id, 1)
+                while wait:
+                    await sleep(wait)
+                    wait = self._rates.orders_wait(player_id, 1)
+            yield request
+
+
+async def _run(inner: _Behaviour, request: object, context: Context, stream: _Stream) -> None:
+    """Run a streaming service until it ends, or until the gate ends it."""
+    try:
+        if inspect.isasyncgenfunction(inner):
+            async with aclosing(inner(request, context)) as frames:
+                async for frame in frames:
+                    await context.write(frame)
+        else:
+            await cast(_Unary, inner)(request, context)
+    except asyncio.CancelledError:
+        if stream.refusal is None:
+            raise
+        stream.task.uncancel()
+        raise stream.refusal from None
+
+
+async def _unimplemented(request: object, context: Context) -> NoReturn:
+    await context.abort(grpc.StatusCode.UNIMPLEMENTED, "this server does not know this call")
+
+
+def _behaviour(handler: Handler) -> _Behaviour:
+    """What the servicer does; what is no coroutine is a method it has left to its base class."""
+    inner = handler.unary_unary or handler.unary_stream or handler.stream_unary or handler.stream_stream
+    if inspect.iscoroutinefunction(inner) or inspect.isasyncgenfunction(inner):
+        return cast(_Behaviour, inner)
+    return _unimplemented
+
+
+def _bearer() -> str:
+    """The token of the current call. Raises Refused NOT_SIGNED_IN."""
+    for key, value in _metadata.get():
+        if key == "authorization" and isinstance(value, str) and value[:7].lower() == "bearer ":
+            return value[7:]
+    raise not_signed_in()
+
+
+def _in_scope(caller: Caller, scope: str) -> bool:
+    return caller.role is Role.SERVICE and (scope == "*" or scope in caller.scopes)
+
+
+def _is_order(request: Message) -> bool:
+    return isinstance(request, trading_pb2.EnterOrdersRequest) and request.WhichOneof("entry") != "cancel"

@@ -1,0 +1,1 @@
+"""One thin servicer for each proto service: translate, call, translate back."""

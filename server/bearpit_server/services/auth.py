@@ -1,0 +1,75 @@
+"""AuthService: who somebody is."""
+# ruff: noqa: N802 - the methods are named by the contract
+
+import grpc
+from bearpit.v1 import auth_pb2 as pb
+from bearpit.v1.auth_pb2_grpc import AuthServiceServicer
+
+from bearpit_server.identity.authority import Authority, SignedIn
+from bearpit_server.identity.callers import Role, origin, signed_in
+from bearpit_server.services import translate
+
+Context = grpc.aio.ServicerContext[object, object]
+
+
+class AuthService(AuthServiceServicer):
+    """Translates between the contract and the Authority."""
+
+    def __init__(self, authority: Authority) -> None:
+        self._authority = authority
+
+    async def Register(self, request: pb.RegisterRequest, context: Context) -> pb.RegisterResponse:
+        """Make a player and sign it in."""
+        done = await self._authority.register(
+            request.name, request.password, request.request_id, origin(request.request_id)
+        )
+        return pb.RegisterResponse(player=translate.player(done.player), tokens=_tokens(done))
+
+    async def SignIn(self, request: pb.SignInRequest, context: Context) -> pb.SignInResponse:
+        """Check a name and a password."""
+        done = await self._authority.sign_in(request.name, request.password, origin())
+        return pb.SignInResponse(player=translate.player(done.player), tokens=_tokens(done))
+
+    async def RefreshToken(
+        self, request: pb.RefreshTokenRequest, context: Context
+    ) -> pb.RefreshTokenResponse:
+        """Trade a refresh token for a new pair."""
+        done = await self._authority.refresh(request.refresh_token, origin())
+        return pb.RefreshTokenResponse(tokens=_tokens(done))
+
+    async def SignOut(self, request: pb.SignOutRequest, context: Context) -> pb.SignOutResponse:
+        """Void the sign-in of a refresh token."""
+        await self._authority.sign_out(request.refresh_token, origin())
+        return pb.SignOutResponse()
+
+    async def SignOutEverywhere(
+        self, request: pb.SignOutEverywhereRequest, context: Context
+    ) -> pb.SignOutEverywhereResponse:
+        """Void all sign-ins of the caller."""
+        await self._authority.sign_out_everywhere(signed_in().player_id, origin())
+        return pb.SignOutEverywhereResponse()
+
+    async def ChangePassword(
+        self, request: pb.ChangePasswordRequest, context: Context
+    ) -> pb.ChangePasswordResponse:
+        """Set a new password."""
+        done = await self._authority.change_password(
+            signed_in().player_id, request.old_password, request.new_password, origin()
+        )
+        return pb.ChangePasswordResponse(tokens=_tokens(done))
+
+    async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.GetMeResponse:
+        """Tell who the caller is."""
+        caller = signed_in()
+        if caller.role is Role.SERVICE:
+            return pb.GetMeResponse(player=pb.Player(name=caller.name), scopes=sorted(caller.scopes))
+        return pb.GetMeResponse(player=translate.player(await self._authority.player(caller.player_id)))
+
+
+def _tokens(done: SignedIn) -> pb.Tokens:
+    return pb.Tokens(
+        access_token=done.access_token,
+        access_expires_at=translate.timestamp(done.access_expires_at),
+        refresh_token=done.refresh_token,
+        refresh_expires_at=translate.timestamp(done.refresh_expires_at),
+    )
