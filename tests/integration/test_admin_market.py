@@ -1,0 +1,299 @@
+"""Instruments and the market in the hands of operators."""
+
+import asyncio
+
+import pytest
+from bearpit.client import BearpitError, Client
+from bearpit.v1 import admin_pb2 as pb
+from bearpit.v1 import market_pb2
+from bearpit_server.events import log
+from bearpit_server.storage.models import (
+    Account,
+    Instrument,
+)
+
+from tests.integration.house import (
+    OPERATOR,
+    House,
+    make_house,
+    make_instrument,
+    make_operator,
+    make_player,
+    make_postgres,
+    place_buy,
+    refused,
+)
+
+__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+
+INT64 = 2**63 - 1
+
+
+# --- instruments -----------------------------------------------------------------------------------
+
+
+async def test_a_new_instrument_has_the_contracts_defaults(operator: Client, house: House) -> None:
+    made = await make_instrument(operator)
+    assert (made.tick_cents, made.lot, made.min_quantity, made.max_quantity) == (1, 1, 1, 1_000_000)
+    assert (made.fee_bps, made.band_bps, made.shares_issued) == (10, 0, 0)
+    assert (made.mechanism, made.phase) == ("order_book", market_pb2.PHASE_CLOSED)
+    assert not made.HasField("ipo")
+    assert house.exchange.refreshed == 1
+    assert "ACME" in house.exchange.instruments
+
+
+async def test_its_lot_sets_the_sizes(operator: Client) -> None:
+    made = await make_instrument(operator, lot=100)
+    assert (made.min_quantity, made.max_quantity) == (100, 100_000_000)
+    huge = await make_instrument(operator, "HUGE", lot=7_000)
+    assert (huge.min_quantity, huge.max_quantity) == (7_000, 999_999_000)
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({"symbol": "acme"}, "INVALID_FIELD"),
+        ({"symbol": ""}, "INVALID_FIELD"),
+        ({"symbol": "X" * 13}, "INVALID_FIELD"),
+        ({"symbol": "AC ME"}, "INVALID_FIELD"),
+        ({"symbol": "ACME\n"}, "INVALID_FIELD"),
+        ({"symbol": "TAKEN"}, "ALREADY_EXISTS"),
+        ({"name": ""}, "INVALID_FIELD"),
+        ({"name": "x" * 81}, "INVALID_FIELD"),
+        ({"name": "a\x1b[31m"}, "INVALID_FIELD"),
+        ({"tick_cents": -1}, "INVALID_FIELD"),
+        ({"tick_cents": INT64}, "INVALID_FIELD"),
+        ({"lot": -1}, "INVALID_FIELD"),
+        ({"lot": INT64}, "INVALID_FIELD"),
+        ({"lot": 10, "min_quantity": 15}, "OFF_LOT"),
+        ({"lot": 10, "max_quantity": 15}, "OFF_LOT"),
+        ({"lot": 10, "min_quantity": 5}, "INVALID_FIELD"),
+        ({"min_quantity": 10, "max_quantity": 5}, "INVALID_FIELD"),
+        ({"max_quantity": 10**9 + 1}, "INVALID_FIELD"),
+        ({"max_quantity": -1}, "INVALID_FIELD"),
+        ({"fee_bps": 1_001}, "INVALID_FIELD"),
+        ({"fee_bps": -1}, "INVALID_FIELD"),
+        ({"band_bps": 10_001}, "INVALID_FIELD"),
+        ({"reference_price_cents": -1}, "INVALID_FIELD"),
+        ({"reference_price_cents": 10**9 + 1}, "INVALID_FIELD"),
+    ],
+)
+async def test_instruments_that_cannot_be(more: dict[str, object], reason: str, operator: Client) -> None:
+    await make_instrument(operator, "TAKEN")
+    wanted: dict[str, object] = {"symbol": "ACME", "name": "Acme Ltd", **more}
+    request = pb.CreateInstrumentRequest(**wanted)  # type: ignore[arg-type]
+    assert (await refused(operator.admin.CreateInstrument(request))).reason == reason
+
+
+async def test_an_update_changes_what_is_given_and_nothing_else(operator: Client, house: House) -> None:
+    before = await make_instrument(operator, reference_price_cents=1_240)
+    request = pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=0, band_bps=500)
+    after = (await operator.admin.UpdateInstrument(request)).instrument
+    before.fee_bps, before.band_bps = 0, 500
+    assert after == before
+    [event] = await house.database.run(log.newest, 1, "instrument.updated")
+    assert event.payload == {"fee_bps": 0, "band_bps": 500}
+
+
+async def test_an_update_is_checked_as_a_whole(operator: Client) -> None:
+    await make_instrument(operator, lot=10)
+    for bad in (
+        pb.UpdateInstrumentRequest(symbol="ACME", max_quantity=5),
+        pb.UpdateInstrumentRequest(symbol="ACME", min_quantity=0),
+        pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=INT64),
+        pb.UpdateInstrumentRequest(symbol="ACME", name=""),
+    ):
+        assert (await refused(operator.admin.UpdateInstrument(bad))).reason == "INVALID_FIELD"
+    missing = pb.UpdateInstrumentRequest(symbol="NOPE", fee_bps=1)
+    assert (await refused(operator.admin.UpdateInstrument(missing))).reason == "NOT_FOUND"
+
+
+async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, house: House) -> None:
+    await make_instrument(operator, tick_cents=5, lot=10)
+    request = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000, request_id="ipo")
+    offered = (await operator.admin.OpenIpo(request)).instrument
+    assert offered.shares_issued == 10_000
+    assert offered.ipo == market_pb2.Ipo(price_cents=1_240, quantity=10_000, remaining=10_000)
+    assert offered.reference_price_cents == 1_240
+    assert (await operator.admin.OpenIpo(request)).instrument == offered
+    again = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000)
+    assert (await refused(operator.admin.OpenIpo(again))).reason == "ALREADY_EXISTS"
+    held = await house.database.run(
+        lambda: dict(Account.select(Account.kind, Account.balance).where(Account.asset > 0).tuples())
+    )
+    assert held == {"issuer": -10_000, "treasury": 10_000}
+
+
+@pytest.mark.parametrize(
+    ("price", "quantity", "reason"),
+    [
+        (0, 10, "INVALID_FIELD"),
+        (-5, 10, "INVALID_FIELD"),
+        (10**9 + 5, 10, "INVALID_FIELD"),
+        (INT64, INT64, "INVALID_FIELD"),
+        (1_241, 10, "OFF_TICK"),
+        (1_240, 0, "INVALID_FIELD"),
+        (1_240, 10**9 + 10, "INVALID_FIELD"),
+        (1_240, 15, "OFF_LOT"),
+    ],
+)
+async def test_ipos_that_cannot_be(price: int, quantity: int, reason: str, operator: Client) -> None:
+    await make_instrument(operator, tick_cents=5, lot=10)
+    request = pb.OpenIpoRequest(symbol="ACME", price_cents=price, quantity=quantity)
+    assert (await refused(operator.admin.OpenIpo(request))).reason == reason
+
+
+async def test_ten_ipos_at_once_are_one(operator: Client, house: House) -> None:
+    await make_instrument(operator)
+    requests = [pb.OpenIpoRequest(symbol="ACME", price_cents=10, quantity=100) for _ in range(10)]
+    answers = await asyncio.gather(*map(operator.admin.OpenIpo, requests), return_exceptions=True)
+    assert sum(isinstance(answer, BearpitError) for answer in answers) == 9
+    row = await house.database.run(lambda: Instrument.get(Instrument.symbol == "ACME"))
+    assert row.ipo_quantity == 100
+
+
+# --- the market ------------------------------------------------------------------------------------
+
+
+async def test_the_market_is_opened_and_closed_by_hand(operator: Client, house: House) -> None:
+    for override, phase in (
+        (pb.MARKET_OVERRIDE_OPEN, market_pb2.PHASE_OPEN),
+        (pb.MARKET_OVERRIDE_PRE_OPEN, market_pb2.PHASE_PRE_OPEN),
+        (pb.MARKET_OVERRIDE_CLOSED, market_pb2.PHASE_CLOSED),
+        (pb.MARKET_OVERRIDE_NONE, market_pb2.PHASE_CLOSED),
+    ):
+        answer = await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=override))
+        assert answer.status.phase == phase
+        assert (await operator.admin.GetSchedule(pb.GetScheduleRequest())).override == override
+    assert house.exchange.refreshed == 4
+
+
+async def test_a_rehearsed_opening_tells_the_phase_and_opens_nothing(operator: Client, house: House) -> None:
+    request = pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, validate_only=True)
+    assert (await operator.admin.SetMarketOverride(request)).status.phase == market_pb2.PHASE_OPEN
+    held = await operator.admin.GetSchedule(pb.GetScheduleRequest())
+    assert held.override == pb.MARKET_OVERRIDE_NONE
+    assert house.exchange.refreshed == 0
+
+
+async def test_hours_are_set_shown_and_removed(operator: Client) -> None:
+    hours = pb.Schedule(
+        days=[1, 2, 3, 4, 5, 6, 7],
+        opens="00:00",
+        closes="00:00",
+        pre_open_minutes=5,
+        time_zone="Europe/Vienna",
+    )
+    answer = await operator.admin.SetSchedule(pb.SetScheduleRequest(schedule=hours))
+    assert answer.status.phase == market_pb2.PHASE_OPEN
+    assert answer.status.time_zone == "Europe/Vienna"
+    assert (await operator.admin.GetSchedule(pb.GetScheduleRequest())).schedule == hours
+    answer = await operator.admin.SetSchedule(pb.SetScheduleRequest())
+    assert answer.status.phase == market_pb2.PHASE_CLOSED
+    assert not (await operator.admin.GetSchedule(pb.GetScheduleRequest())).HasField("schedule")
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"days": []}, "schedule.days"),
+        ({"days": [0]}, "schedule.days"),
+        ({"days": [1, 1]}, "schedule.days"),
+        ({"opens": "9:00"}, "schedule.opens"),
+        ({"opens": "24:00"}, "schedule.opens"),
+        ({"closes": "17:60"}, "schedule.closes"),
+        ({"closes": ""}, "schedule.closes"),
+        ({"pre_open_minutes": 721}, "schedule.pre_open_minutes"),
+        ({"pre_open_minutes": -1}, "schedule.pre_open_minutes"),
+        ({"time_zone": "Mars/Olympus"}, "schedule.time_zone"),
+        ({"time_zone": "../../etc/passwd"}, "schedule.time_zone"),
+        ({"time_zone": ""}, "schedule.time_zone"),
+    ],
+)
+async def test_hours_that_cannot_be(change: dict[str, object], field: str, operator: Client) -> None:
+    wanted: dict[str, object] = {
+        "days": [1],
+        "opens": "09:00",
+        "closes": "17:00",
+        "time_zone": "UTC",
+        **change,
+    }
+    request = pb.SetScheduleRequest(schedule=pb.Schedule(**wanted))  # type: ignore[arg-type]
+    assert (await refused(operator.admin.SetSchedule(request))).field == field
+
+
+async def test_one_is_halted_by_itself_and_all_together(operator: Client) -> None:
+    await make_instrument(operator, "ACME")
+    await make_instrument(operator, "BOLT")
+    await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN))
+
+    async def halt(symbol: str, halted: bool) -> dict[str, int]:
+        answer = await operator.admin.SetHalt(pb.SetHaltRequest(symbol=symbol, halted=halted))
+        return {one.symbol: one.phase for one in answer.instruments}
+
+    assert await halt("ACME", True) == {"ACME": market_pb2.PHASE_HALTED}
+    both = {"ACME": market_pb2.PHASE_HALTED, "BOLT": market_pb2.PHASE_HALTED}
+    assert await halt("", True) == both
+    assert await halt("", False) == {"ACME": market_pb2.PHASE_HALTED, "BOLT": market_pb2.PHASE_OPEN}
+    assert await halt("ACME", False) == {"ACME": market_pb2.PHASE_OPEN}
+    assert (await refused(operator.admin.SetHalt(pb.SetHaltRequest(symbol="NOPE")))).reason == "NOT_FOUND"
+
+
+async def test_an_announcement_stands_until_the_next_or_its_end(operator: Client) -> None:
+    async def standing() -> list[str]:
+        request = pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, validate_only=True)
+        return [made.text for made in (await operator.admin.SetMarketOverride(request)).status.announcements]
+
+    first = (await operator.admin.Announce(pb.AnnounceRequest(text="first"))).announcement
+    assert (first.author, first.HasField("expires_at")) == (OPERATOR, False)
+    assert await standing() == ["first"]
+    await operator.admin.Announce(pb.AnnounceRequest(text="second", lifetime_seconds=60))
+    assert await standing() == ["second"]
+    await operator.admin.Announce(pb.AnnounceRequest(text="third"))
+    assert await standing() == ["third", "second"]
+    for bad in (
+        pb.AnnounceRequest(text=""),
+        pb.AnnounceRequest(text="x" * 281),
+        pb.AnnounceRequest(text="a\nb"),
+        pb.AnnounceRequest(text="x", lifetime_seconds=-1),
+        pb.AnnounceRequest(text="x", lifetime_seconds=INT64),
+    ):
+        assert (await refused(operator.admin.Announce(bad))).reason == "INVALID_FIELD"
+
+
+# --- orders and trades -----------------------------------------------------------------------------
+
+
+async def test_orders_of_anyone_are_listed_and_cancelled(operator: Client, house: House) -> None:
+    ids = []
+    await make_instrument(operator, "ACME")
+    await make_instrument(operator, "BOLT")
+    for name, symbol in (("ada", "ACME"), ("bob", "ACME"), ("bobby", "BOLT")):
+        player = await make_player(operator, name)
+        ids.append(await house.database.run(place_buy, player.player_id, 5, 1_000, symbol))
+
+    async def listed(**query: object) -> list[tuple[int, str]]:
+        request = pb.ListPlayerOrdersRequest(**query)  # type: ignore[arg-type]
+        answer = await operator.admin.ListPlayerOrders(request)
+        return [(order.order_id, order.player_name) for order in answer.orders]
+
+    assert await listed() == [(ids[2], "bobby"), (ids[1], "bob"), (ids[0], "ada")]
+    assert await listed(name="bob") == [(ids[1], "bob")]
+    assert await listed(symbol="BOLT") == [(ids[2], "bobby")]
+    rehearsal = pb.CancelPlayerOrderRequest(order_id=ids[0], request_id="x", validate_only=True)
+    await operator.admin.CancelPlayerOrder(rehearsal)
+    assert len(await listed(open_only=True)) == 3
+    done = await operator.admin.CancelPlayerOrder(pb.CancelPlayerOrderRequest(order_id=ids[0]))
+    assert (done.order.player_name, done.order.held) == ("ada", 0)
+    assert await listed(open_only=True) == [(ids[2], "bobby"), (ids[1], "bob")]
+    for bad, reason in (
+        (pb.CancelPlayerOrderRequest(order_id=ids[0]), "ORDER_NOT_OPEN"),
+        (pb.CancelPlayerOrderRequest(order_id=ids[0], validate_only=True), "ORDER_NOT_OPEN"),
+        (pb.CancelPlayerOrderRequest(order_id=0), "NOT_FOUND"),
+        (pb.CancelPlayerOrderRequest(order_id=-INT64 - 1), "NOT_FOUND"),
+    ):
+        assert (await refused(operator.admin.CancelPlayerOrder(bad))).reason == reason
+    for bad_list in (pb.ListPlayerOrdersRequest(name="nobody"), pb.ListPlayerOrdersRequest(symbol="NOPE")):
+        assert (await refused(operator.admin.ListPlayerOrders(bad_list))).reason == "NOT_FOUND"
+    for bad_trades in (pb.ListPlayerTradesRequest(name="nobody"), pb.ListPlayerTradesRequest(symbol="NOPE")):
+        assert (await refused(operator.admin.ListPlayerTrades(bad_trades))).reason == "NOT_FOUND"

@@ -1,0 +1,230 @@
+"""AdminService through gRPC: who may, what happens once, what a rehearsal leaves, what is audited."""
+
+import json
+from collections.abc import Callable
+
+import pytest
+from bearpit.client import BearpitError, Client, connect
+from bearpit.v1 import admin_pb2 as pb
+from bearpit_server.events import log
+from bearpit_server.game import doctor
+from bearpit_server.services.permissions import PERMISSIONS
+from bearpit_server.storage.models import (
+    Event,
+)
+from google.protobuf.message import Message
+
+from tests.integration.house import (
+    PASSWORD,
+    House,
+    make_house,
+    make_instrument,
+    make_operator,
+    make_player,
+    make_postgres,
+    refused,
+)
+
+__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+
+INT64 = 2**63 - 1
+
+
+# --- who may ---------------------------------------------------------------------------------------
+
+ADMIN_METHODS = sorted(
+    path.rpartition("/")[2] for path in PERMISSIONS if path.startswith("/bearpit.v1.AdminService/")
+)
+
+
+@pytest.mark.parametrize("method", ADMIN_METHODS)
+async def test_no_player_may_call_it(method: str, house: House, operator: Client) -> None:
+    await make_player(operator)
+    async with connect(house.address) as ada:
+        await ada.sign_in("ada", PASSWORD)
+        error = await refused(getattr(ada.admin, method)(getattr(pb, f"{method}Request")()))
+        assert error.reason == "NOT_ALLOWED"
+
+
+@pytest.mark.parametrize("method", ADMIN_METHODS)
+async def test_an_empty_request_is_answered_or_refused_but_no_fault(method: str, operator: Client) -> None:
+    reason = "INVALID_FIELD"
+    try:
+        await getattr(operator.admin, method)(getattr(pb, f"{method}Request")())
+    except BearpitError as error:
+        reason = error.reason
+    assert reason in ("INVALID_FIELD", "NOT_FOUND")
+
+
+# --- rehearsals and repetitions, for every mutation ----------------------------------------------------
+
+MUTATIONS: list[Callable[..., Message]] = [
+    lambda **more: pb.CreatePlayerRequest(name="new", password=PASSWORD, **more),
+    lambda **more: pb.SetPlayerDisabledRequest(name="ada", disabled=True, **more),
+    lambda **more: pb.ResetPasswordRequest(name="ada", password="another one", **more),
+    lambda **more: pb.AdjustBalanceRequest(name="ada", amount=5, reason="x", **more),
+    lambda **more: pb.CreateInstrumentRequest(symbol="NEW", name="New", **more),
+    lambda **more: pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=77, **more),
+    lambda **more: pb.OpenIpoRequest(symbol="ACME", price_cents=10, quantity=100, **more),
+    lambda **more: pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, **more),
+    lambda **more: pb.SetHaltRequest(symbol="ACME", halted=True, **more),
+    lambda **more: pb.SetScheduleRequest(
+        schedule=pb.Schedule(days=[1], opens="09:00", closes="17:00", time_zone="UTC"), **more
+    ),
+    lambda **more: pb.AnnounceRequest(text="hello", **more),
+    lambda **more: pb.UpdateSettingsRequest(values={"fee_bps": "5", "max_open_orders": "3"}, **more),
+    lambda **more: pb.CreateServiceTokenRequest(name="board", scopes=["market.read"], **more),
+    lambda **more: pb.RevokeServiceTokenRequest(name="kiosk", **more),
+]
+
+
+@pytest.mark.parametrize("make", MUTATIONS, ids=lambda make: type(make()).__name__)
+async def test_a_rehearsal_changes_nothing_and_the_same_id_works_once_after_it(
+    make: Callable[..., Message], operator: Client, house: House
+) -> None:
+    await make_player(operator)
+    await make_instrument(operator)
+    kiosk = pb.CreateServiceTokenRequest(name="kiosk", scopes=["market.read"])
+    await operator.admin.CreateServiceToken(kiosk)
+    call = getattr(operator.admin, type(make()).__name__.removesuffix("Request"))
+    before = await house.database.run(count_events)
+    await call(make(request_id="same", validate_only=True))
+    assert await house.database.run(count_events) == before
+    first = await call(make(request_id="same"))
+    after = await house.database.run(count_events)
+    assert after > before
+    again = await call(make(request_id="same"))
+    for secret in {"password", "secret"} & set(first.DESCRIPTOR.fields_by_name):
+        first.ClearField(secret)
+    assert again == first
+    assert await house.database.run(count_events) == after
+
+
+def count_events() -> int:
+    return int(Event.select().where(~Event.type.startswith("sign_in.")).count())
+
+
+# --- settings, tokens, events, the server ------------------------------------------------------------
+
+
+async def test_settings_are_changed_all_or_none(operator: Client, house: House) -> None:
+    async def value(key: str) -> str:
+        held = (await operator.admin.GetSettings(pb.GetSettingsRequest())).settings
+        return next(setting.value for setting in held if setting.key == key)
+
+    request = pb.UpdateSettingsRequest(values={"transfer_fee_bps": "25", "registration_open": "false"})
+    answer = await operator.admin.UpdateSettings(request)
+    assert [setting.key for setting in answer.settings] == sorted(setting.key for setting in answer.settings)
+    assert (await value("transfer_fee_bps"), await value("registration_open")) == ("25", "false")
+    [event] = await house.database.run(log.newest, 1, "settings.")
+    assert event.payload == {"transfer_fee_bps": "25", "registration_open": "false"}
+    for values, reason in (
+        ({"transfer_fee_bps": "30", "nonsense": "1"}, "NOT_FOUND"),
+        ({"transfer_fee_bps": "30", "access_token_secret": "x"}, "NOT_FOUND"),
+        ({"transfer_fee_bps": "10001"}, "INVALID_FIELD"),
+        ({"transfer_fee_bps": "-1"}, "INVALID_FIELD"),
+        ({"transfer_fee_bps": "1.5"}, "INVALID_FIELD"),
+        ({"registration_open": "maybe"}, "INVALID_FIELD"),
+        ({}, "INVALID_FIELD"),
+    ):
+        bad = pb.UpdateSettingsRequest(values=values)
+        assert (await refused(operator.admin.UpdateSettings(bad))).reason == reason
+    assert await value("transfer_fee_bps") == "25"
+
+
+async def test_settings_never_tell_what_is_no_setting(operator: Client) -> None:
+    held = (await operator.admin.GetSettings(pb.GetSettingsRequest())).settings
+    assert "access_token_secret" not in {setting.key for setting in held}
+    assert all(setting.description and setting.default_value for setting in held)
+
+
+async def test_a_service_token_reads_what_its_scope_allows_until_it_is_revoked(
+    operator: Client, house: House
+) -> None:
+    wanted = pb.CreateServiceTokenRequest(name="board", scopes=["admin.read"], request_id="t")
+    made = await operator.admin.CreateServiceToken(wanted)
+    assert (await operator.admin.CreateServiceToken(wanted)).secret == ""
+    async with connect(house.address) as board:
+        board.use_service_token(made.secret)
+        await board.admin.ListPlayers(pb.ListPlayersRequest())
+        error = await refused(board.admin.Announce(pb.AnnounceRequest(text="hello")))
+        assert error.reason == "NOT_ALLOWED"
+        await operator.admin.RevokeServiceToken(pb.RevokeServiceTokenRequest(name="BOARD"))
+        error = await refused(board.admin.ListPlayers(pb.ListPlayersRequest()))
+        assert error.reason == "NOT_SIGNED_IN"
+    [listed] = (await operator.admin.ListServiceTokens(pb.ListServiceTokensRequest())).service_tokens
+    assert (listed.name, list(listed.scopes), listed.revoked) == ("board", ["admin.read"], True)
+
+
+async def test_a_rehearsed_token_has_no_secret(operator: Client) -> None:
+    wanted = pb.CreateServiceTokenRequest(name="board", scopes=["admin.read"], validate_only=True)
+    assert (await operator.admin.CreateServiceToken(wanted)).secret == ""
+    assert not (await operator.admin.ListServiceTokens(pb.ListServiceTokensRequest())).service_tokens
+
+
+async def test_every_change_is_audited_with_actor_address_and_request(operator: Client, house: House) -> None:
+    me = operator.player
+    assert me is not None
+    await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", request_id="make"))
+    await operator.admin.Announce(pb.AnnounceRequest(text="hi", request_id="say"))
+    answer = await operator.admin.ListEvents(pb.ListEventsRequest(type_prefix="player.", newest_first=True))
+    created = answer.events[0]
+    assert (created.type, created.actor_id) == ("player.created", me.player_id)
+    assert (created.address, created.request_id) == ("127.0.0.1", "make")
+    assert json.loads(created.payload_json)["name"] == "ada"
+
+
+async def test_events_are_read_on_from_a_position_without_gaps(operator: Client) -> None:
+    for n in range(5):
+        await operator.admin.Announce(pb.AnnounceRequest(text=f"number {n}"))
+    texts, after = [], ""
+    while True:
+        request = pb.ListEventsRequest(after=after, page_size=2, type_prefix="announcement.")
+        page = await operator.admin.ListEvents(request)
+        texts += [json.loads(event.payload_json)["text"] for event in page.events]
+        after = page.position
+        if not page.events:
+            break
+    assert texts == [f"number {n}" for n in range(5)]
+    await operator.admin.Announce(pb.AnnounceRequest(text="later"))
+    page = await operator.admin.ListEvents(pb.ListEventsRequest(after=after))
+    assert [event.type for event in page.events] == ["announcement.made"]
+
+
+async def test_from_the_newest_one_goes_on_and_misses_none(operator: Client) -> None:
+    await operator.admin.Announce(pb.AnnounceRequest(text="before"))
+    newest = await operator.admin.ListEvents(pb.ListEventsRequest(newest_first=True, page_size=1))
+    await operator.admin.Announce(pb.AnnounceRequest(text="after"))
+    on = await operator.admin.ListEvents(pb.ListEventsRequest(after=newest.position))
+    fresh = [event for event in on.events if event.position != newest.events[0].position]
+    assert [json.loads(event.payload_json)["text"] for event in fresh] == ["after"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pb.ListEventsRequest(after="nonsense"),
+        pb.ListEventsRequest(after="9" * 30 + "-1"),
+        pb.ListEventsRequest(after="1-1", newest_first=True),
+        pb.ListEventsRequest(page_size=1_001),
+        pb.ListEventsRequest(type_prefix="x" * 65),
+    ],
+)
+async def test_event_queries_that_cannot_be(request_: pb.ListEventsRequest, operator: Client) -> None:
+    assert (await refused(operator.admin.ListEvents(request_))).reason == "INVALID_FIELD"
+
+
+async def test_the_server_tells_how_it_does(operator: Client) -> None:
+    await make_player(operator)
+    status = await operator.admin.GetServerStatus(pb.GetServerStatusRequest())
+    assert (status.players, status.open_orders, status.trades) == (2, 0, 0)
+    assert status.version
+    assert status.database_version
+    assert status.ready_at.seconds > 0
+    assert [shard.shard_id for shard in status.shards] == list(range(16))
+
+
+async def test_the_ledger_is_proven_over_the_wire(operator: Client) -> None:
+    proofs = (await operator.admin.CheckLedger(pb.CheckLedgerRequest())).proofs
+    assert [proof.rule for proof in proofs] == [rule.sentence for rule in doctor.RULES]
+    assert all(proof.holds for proof in proofs)
