@@ -1,0 +1,24 @@
+"""What every test may ask for: one PostgreSQL a session, a database and a real server a test."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from tests.integration.house import Postgres
+from tests.venue import Venue
+from tests.venue import venue as open_venue
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL with a migrated template."""
+    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+async def venue(postgres: Postgres) -> AsyncIterator[Venue]:
+    """The real server, with an operator and nothing else; the ledger is proved at the end."""
+    async with open_venue(postgres) as made:
+        yield made
