@@ -1,0 +1,322 @@
+"""From the server's streams to one frozen state, published at most ten times a second.
+
+All streams are read in one task group; each frame makes the next state by a pure function; the screen
+hears of it only when something changed, and only of the latest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import datetime
+from functools import partial
+from typing import TypeVar
+
+from bearpit.client import BearpitError
+from bearpit_tui import state as states
+from bearpit_tui.failures import error_words
+from bearpit_tui.gateway import BookFrame, Gateway, OrdersFrame, Placed, PricesFrame, TicksFrame, WalletFrame
+from bearpit_tui.model import Fill, Link, LinkState, Order, Phase, Status, Tick, Timeframe
+from bearpit_tui.notices import Notice, Tone, ended_notice, fill_notice, phase_notice
+from bearpit_tui.state import State
+
+F = TypeVar("F")
+
+FRAME_SECONDS = 0.1
+"""Between two repaints of the market."""
+
+SETTLE_SECONDS = 0.08
+"""So long an instrument stays chosen before its streams are opened: a held arrow key opens none."""
+
+RETRY_SECONDS = 2.0
+"""Before something that failed for no reason of the connection's is tried again."""
+
+SIGNED_OUT = frozenset({"NOT_SIGNED_IN", "TOKEN_REUSED", "PLAYER_DISABLED"})
+"""Reasons that no trying again cures: the player has to sign in."""
+
+BARS = 400
+RECENT_BARS = 3
+SPARK_BARS = 24
+SPARKED_INSTRUMENTS = 200
+"""As many get a sparkline with a past; the others grow theirs."""
+
+Publish = Callable[[State, tuple[Notice, ...]], None]
+
+
+class Feed:
+    """Reads everything one signed-in player sees. `state` is always the latest."""
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        state: State,
+        publish: Publish,
+        *,
+        clock: Callable[[], datetime],
+        frame_seconds: float = FRAME_SECONDS,
+        settle_seconds: float = SETTLE_SECONDS,
+        retry_seconds: float = RETRY_SECONDS,
+    ) -> None:
+        self.gateway = gateway
+        self.state = state
+        self._publish = publish
+        self._clock = clock
+        self._frame_seconds = frame_seconds
+        self._settle_seconds = settle_seconds
+        self._retry_seconds = retry_seconds
+        self._notices: list[Notice] = []
+        self._expected: set[str] = set()
+        self._told: set[int] = set()
+        self._ended: set[int] = set()
+        self._changed = asyncio.Event()
+        self._chosen = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._connected = asyncio.Event()
+
+    # What the screen asks for -------------------------------------------------------------------------
+
+    def select(self, symbol: str) -> None:
+        """Choose an instrument: its book, trades and candles follow."""
+        if symbol in self.state.instruments and symbol != self.state.selected:
+            self._become(states.select(self.state, symbol))
+            self._chosen.set()
+
+    def set_timeframe(self, timeframe: Timeframe) -> None:
+        """Choose the length of the candles."""
+        self._become(states.with_timeframe(self.state, timeframe))
+        self._chosen.set()
+
+    def expect(self, request_id: str) -> None:
+        """An order is being sent: its answer will tell of its first fills, the stream need not."""
+        self._expected.add(request_id)
+
+    def take_placed(self, request_id: str, placed: Placed | None) -> None:
+        """The answer to that order; None: it was refused."""
+        self._expected.discard(request_id)
+        if placed is not None:
+            self._told.update(fill.trade_id for fill in placed.fills)
+            if not placed.order.open:
+                self._ended.add(placed.order.order_id)
+            self.take_orders(placed.order)
+
+    def take_orders(self, *orders: Order) -> None:
+        """Orders from the answer of a call: the stream tells of them too, but perhaps later."""
+        self._become(states.with_orders(self.state, orders))
+
+    async def connected(self) -> None:
+        """Wait until the server can be reached."""
+        await self._connected.wait()
+
+    # Reading ------------------------------------------------------------------------------------------
+
+    async def run(self, enter: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Sign in by `enter`, unless that has been done, and read until cancelled.
+
+        Raises BearpitError, in a group, when the sign-in is void.
+        """
+        unwatch = self.gateway.watch_link(self._on_link)
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._publishing())
+                if enter is not None:
+                    await enter()
+                    self._become(replace(self.state, player=self.gateway.player))
+                group.create_task(self._listing())
+                group.create_task(self._following())
+                group.create_task(self._read(self.gateway.stream_prices, self._on_prices))
+                group.create_task(self._read(self.gateway.stream_status, self._on_status))
+                group.create_task(self._read(self.gateway.stream_wallet, self._on_wallet))
+                group.create_task(self._ordering())
+        finally:
+            unwatch()
+
+    async def _publishing(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            notices, self._notices = tuple(self._notices), []
+            self._publish(self.state, notices)
+            await asyncio.sleep(self._frame_seconds)
+
+    async def _read(self, follow: Callable[[], AsyncGenerator[F, None]], take: Callable[[F], None]) -> None:
+        """Follow a stream. The client sees to absences; what else goes wrong is told, and tried again."""
+        while True:
+            try:
+                async with aclosing(follow()) as frames:
+                    async for frame in frames:
+                        take(frame)
+                return
+            except BearpitError as error:
+                await self._pause_after(error)
+                self._tell(Notice(error_words(error), Tone.WARNING))
+
+    async def _listing(self) -> None:
+        """The list of instruments, again whenever it may have changed; then the sparklines' past."""
+        sparked: set[str] = set()
+        while True:
+            self._reload.clear()
+            await self._connected.wait()
+            try:
+                instruments, quotes = await self.gateway.instruments()
+            except BearpitError as error:
+                await self._pause_after(error)
+                self._reload.set()
+            else:
+                before = self.state.selected
+                self._become(states.with_instruments(self.state, instruments, quotes))
+                if self.state.selected != before:
+                    self._chosen.set()
+                await self._spark(sparked)
+            await self._reload.wait()
+
+    async def _spark(self, done: set[str]) -> None:
+        for symbol in [one for one in self.state.instruments if one not in done][:SPARKED_INSTRUMENTS]:
+            if self._reload.is_set():
+                return
+            try:
+                bars = await self.gateway.bars(symbol, Timeframe.M1, SPARK_BARS)
+            except BearpitError:
+                return  # a sparkline without a past is no loss worth a word
+            done.add(symbol)
+            self._become(states.with_history(self.state, symbol, bars))
+
+    async def _following(self) -> None:
+        """Book, trades and candles of the chosen instrument; begun anew with each choice."""
+        while True:
+            await self._chosen.wait()
+            self._chosen.clear()
+            await asyncio.sleep(self._settle_seconds)
+            if self._chosen.is_set() or not self.state.selected:
+                continue
+            symbol, timeframe = self.state.selected, self.state.chart.timeframe
+            async with asyncio.TaskGroup() as group:
+                tasks = [
+                    group.create_task(self._read(partial(self.gateway.stream_book, symbol), self._on_book)),
+                    group.create_task(self._charting(symbol, timeframe)),
+                ]
+                await self._chosen.wait()
+                for task in tasks:
+                    task.cancel()
+
+    async def _charting(self, symbol: str, timeframe: Timeframe) -> None:
+        """Candles once, then carried on by trades; once more when a candle ends or trades were missed.
+
+        Trades that come while the list is on its way are counted on top of it: the last candle's volume
+        may hold some of them twice until the list is fetched again, but its prices are never behind.
+        """
+        stale = asyncio.Event()
+        meanwhile: list[Tick] = []
+
+        def on_ticks(frame: TicksFrame) -> None:
+            if frame.whole:
+                stale.set()
+                return
+            meanwhile.extend(frame.ticks)
+            last = self.state.chart.bars[-1:]
+            self._become(states.with_ticks(self.state, frame.ticks))
+            if last and self.state.chart.bars[-1].start != last[0].start:
+                stale.set()
+
+        stale.set()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(partial(self.gateway.stream_ticks, symbol), on_ticks))
+            while True:
+                await stale.wait()
+                stale.clear()
+                meanwhile.clear()
+                limit = BARS if not self.state.chart.loaded else RECENT_BARS
+                try:
+                    bars = await self.gateway.bars(symbol, timeframe, limit)
+                except BearpitError as error:
+                    await self._pause_after(error)
+                    stale.set()
+                else:
+                    state = states.with_bars(self.state, symbol, timeframe, bars)
+                    self._become(states.with_ticks(state, meanwhile))
+
+    async def _ordering(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            renew = asyncio.Event()
+            group.create_task(self._past_orders(renew))
+
+            def take(frame: OrdersFrame) -> None:
+                if frame.whole:
+                    self._become(states.with_open_orders(self.state, frame.orders))
+                    renew.set()
+                else:
+                    self._become(states.with_orders(self.state, frame.orders))
+                    for order in frame.orders:
+                        self._on_order(order, frame.fill)
+
+            await self._read(self.gateway.stream_orders, take)
+
+    async def _past_orders(self, renew: asyncio.Event) -> None:
+        """A snapshot holds open orders only; what has ended comes from the list."""
+        while True:
+            await renew.wait()
+            renew.clear()
+            try:
+                orders = await self.gateway.orders()
+            except BearpitError as error:
+                await self._pause_after(error)
+                renew.set()
+            else:
+                # Only now: what the state was before the wait is long outdated.
+                self._become(states.with_orders(self.state, orders))
+
+    async def _pause_after(self, error: BearpitError) -> None:
+        if error.reason in SIGNED_OUT:
+            raise error
+        await asyncio.sleep(max(self._retry_seconds, error.retry_after_seconds))
+
+    # What the frames bring ----------------------------------------------------------------------------
+
+    def _on_link(self, link: Link) -> None:
+        lost_before = self.state.link.state is LinkState.LOST
+        self._become(states.with_link(self.state, link))
+        if link.state is LinkState.LIVE:
+            self._connected.set()
+            if lost_before:
+                self._reload.set()
+                self._chosen.set()
+        else:
+            self._connected.clear()
+
+    def _on_prices(self, frame: PricesFrame) -> None:
+        known, listed = self.state.quotes, bool(self.state.instruments)
+        self._become(states.with_quotes(self.state, frame.quotes, frame.server_time))
+        if listed and any(quote.symbol not in known for quote in frame.quotes):
+            self._reload.set()
+
+    def _on_book(self, frame: BookFrame) -> None:
+        take = states.with_book if frame.whole else states.with_levels
+        self._become(take(self.state, frame.book))
+
+    def _on_status(self, status: Status) -> None:
+        before = self.state.status.phase
+        self._become(replace(self.state, status=status))
+        if before not in (Phase.UNKNOWN, status.phase):
+            self._tell(phase_notice(status.phase))
+
+    def _on_wallet(self, frame: WalletFrame) -> None:
+        take = states.with_wallet if frame.whole else states.with_wallet_change
+        self._become(take(self.state, frame.wallet))
+
+    def _on_order(self, order: Order, fill: Fill | None) -> None:
+        if order.request_id in self._expected:
+            return
+        if fill is not None and fill.trade_id not in self._told:
+            self._tell(fill_notice(fill, order))
+        elif order.end_reason and not order.open and order.order_id not in self._ended:
+            self._tell(ended_notice(order))
+
+    def _tell(self, notice: Notice) -> None:
+        self._notices.append(notice)
+        self._changed.set()
+
+    def _become(self, state: State) -> None:
+        if state is not self.state:
+            self.state = state
+            self._changed.set()

@@ -1,0 +1,441 @@
+"""The trade screen: what its keys and its command line do."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, tzinfo
+from typing import ClassVar
+
+from bearpit.client import BearpitError
+from bearpit_tui.commands import (
+    Amend,
+    Cancel,
+    CancelAll,
+    Command,
+    CommandError,
+    Context,
+    Explain,
+    Help,
+    Place,
+    Quit,
+    Select,
+    parse,
+)
+from bearpit_tui.desk import Desk
+from bearpit_tui.drafts import Draft, Side, cents_text, describe
+from bearpit_tui.failures import error_words
+from bearpit_tui.feed import Feed
+from bearpit_tui.gateway import Gateway
+from bearpit_tui.keymap import ACTIONS, BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH, Keymap
+from bearpit_tui.model import LinkState, Preview
+from bearpit_tui.notices import Notice, Tone
+from bearpit_tui.palette import ActionProvider
+from bearpit_tui.panels.board import Board
+from bearpit_tui.panels.command_line import CommandInput, CommandLine, CompletionList
+from bearpit_tui.panels.headlines import Headlines, standing
+from bearpit_tui.panels.key_bar import KeyBar
+from bearpit_tui.panels.message_line import MessageLine
+from bearpit_tui.panels.ticket import Ticket
+from bearpit_tui.prefill import likely_price, likely_quantity
+from bearpit_tui.screens.ask import AskScreen
+from bearpit_tui.screens.reading import ReadingScreen, help_text, hint_text, news_text
+from bearpit_tui.state import State, free_shares, frozen_view, mark_cents, open_orders
+from bearpit_tui.widgets.ladder import DepthLadder
+from bearpit_tui.widgets.money import money
+from bearpit_tui.widgets.table import LineTable
+from bearpit_tui.widgets.watchlist import WatchList
+from textual import events, on, work
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.command import CommandPalette
+from textual.message import Message
+from textual.screen import Screen
+
+
+class TradeScreen(Screen[None]):
+    """The market on one screen. `feed` brings it, and its gateway takes orders."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding(",".join(action.keys), action.id, action.label, show=False, id=action.id)
+        for action in ACTIONS
+    ]
+    DEFAULT_CSS = """
+    TradeScreen { layers: base above; overflow: hidden; }
+    """
+
+    class Fresh(Message):
+        """The market is another one."""
+
+        def __init__(self, state: State, notices: tuple[Notice, ...] = ()) -> None:
+            self.state = state
+            self.notices = notices
+            super().__init__()
+
+    class SignedOut(Message):
+        """The player wants to sign out."""
+
+        def __init__(self, gateway: Gateway) -> None:
+            self.gateway = gateway
+            super().__init__()
+
+    def __init__(
+        self,
+        feed: Feed,
+        keymap: Keymap,
+        *,
+        clock: Callable[[], datetime],
+        zone: tzinfo,
+        hint: bool = False,
+        on_hint_seen: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.feed = feed
+        self.keys = keymap
+        self.now = clock
+        self.zone = zone
+        self.state = feed.state
+        """What is shown; the feed's own state may be ahead of it while frozen."""
+        self.frozen: State | None = None
+        self.frozen_at: datetime | None = None
+        self._hint, self._on_hint_seen = hint, on_hint_seen
+        self._quantities: dict[str, int] = {}
+        self.desk = Desk(feed, self.say)
+        self._back_to = WATCH
+
+    def compose(self) -> ComposeResult:
+        yield Headlines(self.keys, self.zone, id="headlines")
+        yield Board(self.zone, self._preview, id="board")
+        yield CommandLine(self.known, id="line")
+        yield KeyBar(self.keys, id="keys")
+        yield MessageLine(id="message")
+        yield CompletionList(id="completions")
+
+    def on_mount(self) -> None:
+        self.board.make_room()
+        self.show_state(self.state)
+        self.board.watch_list.focus()
+        self.set_interval(1.0, self._show_bars)
+
+    # Showing ------------------------------------------------------------------------------------------
+
+    @property
+    def board(self) -> Board:
+        return self.query_one(Board)
+
+    @property
+    def ticket(self) -> Ticket:
+        return self.query_one(Ticket)
+
+    @property
+    def line(self) -> CommandLine:
+        return self.query_one(CommandLine)
+
+    def say(self, notice: Notice | None) -> None:
+        """Show a line of news over the panes' lower edge; None takes it away."""
+        self.query_one(MessageLine).show(notice)
+
+    def on_trade_screen_fresh(self, message: Fresh) -> None:
+        self.show_state(message.state)
+        self._tell_news(message.notices)
+
+    def _tell_news(self, notices: tuple[Notice, ...]) -> None:
+        shown = self.query_one(MessageLine).notice
+        # What somebody is mending is not to be overwritten by a trade; the orders pane shows that too.
+        if not notices or (shown is not None and shown.tone is Tone.BAD):
+            return
+        more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
+        self.say(Notice(notices[-1].text + more, notices[-1].tone))
+
+    def show_state(self, live: State) -> None:
+        """One repaint for all that has changed."""
+        state = live
+        if self.frozen is not None:
+            state = self.frozen = frozen_view(self.frozen, live)
+        before, self.state = self.state, state
+        with self.app.batch_update():
+            self.board.show(state, self.now(), frozen=self.frozen is not None)
+            self._show_bars()
+        if self._hint and state.wallet.loaded:
+            self._hint = False
+            cash = money(state.wallet.free_cents)
+            self.app.push_screen(
+                ReadingScreen("Bearpit", hint_text(self.keys, state.player, cash)),
+                lambda _: self._on_hint_seen(),
+            )
+        moved = before.book is not live.book or before.wallet is not live.wallet or before.live != live.live
+        if moved and self.board.pane_of(self.focused) == TICKET:
+            self.ticket.market_moved()
+
+    def _show_bars(self) -> None:
+        self.query_one(Headlines).show(self.state, self.now(), self.frozen_at)
+        symbol = self.state.selected or "AAPL"
+        price = cents_text(mark_cents(self.state, symbol) or 12_40)
+        self.line.suggest(f"buy 100 {symbol} @ {price} · sell 50 mkt · cancel all · why 17 · {symbol}")
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.board.make_room()
+
+    def on_descendant_focus(self) -> None:
+        pane = self.board.pane_of(self.focused)
+        if pane:
+            if pane != TICKET:
+                self._back_to = pane
+            self.board.bring(pane)
+        self.query_one(KeyBar).show(pane)
+
+    # Choosing -----------------------------------------------------------------------------------------
+
+    def select(self, symbol: str) -> None:
+        """Show an instrument, and have the watch list's cursor on it."""
+        self._follow(symbol)
+        self.board.watch_list.move_to(symbol)
+
+    def _follow(self, symbol: str) -> None:
+        if symbol and symbol != self.feed.state.selected:
+            self.feed.select(symbol)
+            self.show_state(self.feed.state)
+
+    @on(WatchList.Highlighted)
+    def _on_highlighted(self, event: WatchList.Highlighted) -> None:
+        # With a held arrow key the cursor is further on than its messages: only where it is now counts.
+        if event.symbol == self.board.watch_list.symbol:
+            self._follow(event.symbol)
+
+    @on(LineTable.Highlighted, f"#{POSITIONS}")
+    def _on_position(self, event: LineTable.Highlighted) -> None:
+        self.select(event.key)
+
+    @on(LineTable.Selected, f"#{ORDERS}")
+    def _on_order(self, event: LineTable.Selected) -> None:
+        order = self.state.orders.get(int(event.key))
+        if order is not None:
+            self.select(order.symbol)
+
+    @on(DepthLadder.PriceSelected)
+    def _on_price(self, event: DepthLadder.PriceSelected) -> None:
+        self.write(Side.BUY if event.side == "ask" else Side.SELL, event.price_cents)
+
+    def action_focus_watch(self) -> None:
+        self.go(WATCH)
+
+    def action_focus_chart(self) -> None:
+        self.go(CHART)
+
+    def action_focus_book(self) -> None:
+        self.go(BOOK)
+
+    def action_focus_orders(self) -> None:
+        self.go(ORDERS)
+
+    def action_focus_positions(self) -> None:
+        self.go(POSITIONS)
+
+    def go(self, pane: str) -> None:
+        """Bring a pane and focus it."""
+        self.board.bring(pane)
+        self.board.pane(pane).focus()
+
+    def action_timeframe(self) -> None:
+        self.feed.set_timeframe(self.feed.state.chart.timeframe.after())
+        self.show_state(self.feed.state)
+
+    def action_zoom_in(self) -> None:
+        self.board.chart.action_zoom(1)
+
+    def action_zoom_out(self) -> None:
+        self.board.chart.action_zoom(-1)
+
+    def action_freeze(self) -> None:
+        if self.frozen is None:
+            self.frozen = self.state
+            self.frozen_at = self.now()
+        else:
+            self.frozen = self.frozen_at = None
+        self.show_state(self.feed.state)
+
+    # The ticket ---------------------------------------------------------------------------------------
+
+    def action_buy(self) -> None:
+        self.write(Side.BUY)
+
+    def action_sell(self) -> None:
+        self.write(Side.SELL)
+
+    def write(self, side: Side, price_cents: int = 0) -> None:
+        """Open the ticket with what is most likely meant. Nothing is sent."""
+        symbol = self.state.selected
+        if not symbol:
+            waiting = "Wait for the operators to list one." if self.state.live else "Not connected yet."
+            self.say(Notice(f"There is no instrument to trade. {waiting}", Tone.WARNING))
+            return
+        cursor = self.board.ladder.cursor if self.board.pane_of(self.focused) == BOOK else None
+        price = price_cents or (cursor[1] if cursor else 0) or likely_price(self.state, side, symbol)
+        quantity = likely_quantity(self.state, side, symbol, self._quantities.get(symbol, 0))
+        self.say(None)
+        self.board.bring(TICKET)
+        self.ticket.prefill(side, symbol, quantity, price)
+
+    async def _preview(self, draft: Draft) -> Preview | str:
+        if self.feed.state.link.state is LinkState.LOST:
+            return "No connection: there is no preview, and sending has to wait."
+        try:
+            return await self.feed.gateway.preview(draft)
+        except BearpitError as error:
+            return error_words(error)
+
+    @on(Ticket.Sent)
+    @work(group="orders")
+    async def _send_ticket(self, event: Ticket.Sent) -> None:
+        accepted = await self.desk.place(event.draft)
+        self.ticket.answered(accepted=accepted)
+        if accepted:
+            self._quantities[event.draft.symbol] = event.draft.quantity
+            if self.board.pane_of(self.focused) == TICKET:
+                self._leave_ticket()
+
+    def _leave_ticket(self) -> None:
+        self.board.leave(TICKET)
+        self.board.bring(self._back_to)
+        self.board.pane(self._back_to).focus()
+
+    # Cancelling ---------------------------------------------------------------------------------------
+
+    @work(group="orders")
+    async def _do_at_desk(self, doing: Awaitable[None]) -> None:
+        await doing
+
+    def action_cancel(self) -> None:
+        if ORDERS not in self.board.visible_panes:
+            self.go(ORDERS)
+            self.say(Notice(f"Choose an order, then {self.keys.shown('cancel')} cancels it"))
+            return
+        order = self._chosen_order()
+        if order and not self.state.orders[order].open:
+            self.say(Notice(f"#{order} has ended already; there is nothing to cancel", Tone.WARNING))
+        elif order:
+            self._do_at_desk(self.desk.cancel(order))
+        else:
+            self.say(Notice("You have no order to cancel", Tone.WARNING))
+
+    def action_explain(self) -> None:
+        order = self._chosen_order()
+        if order:
+            self._do_at_desk(self.desk.explain(order))
+        else:
+            self.say(Notice("You have no order to ask about", Tone.WARNING))
+
+    def _chosen_order(self) -> int:
+        key = self.board.orders.key
+        return int(key) if key is not None else 0
+
+    def action_cancel_all(self) -> None:
+        count = len(open_orders(self.state))
+        if not count:
+            self.say(Notice("You have no open order to cancel", Tone.WARNING))
+            return
+        orders = "your open order" if count == 1 else f"all {count} open orders"
+
+        def answered(yes: bool | None) -> None:
+            if yes:
+                self._do_at_desk(self.desk.cancel_all(""))
+
+        self.app.push_screen(AskScreen(f"Cancel {orders}?", "cancel them", "keep them"), answered)
+
+    # The command line ---------------------------------------------------------------------------------
+
+    def known(self) -> Context:
+        """What the command line may take for granted."""
+        return Context(
+            selected=self.state.selected,
+            names={symbol: one.name for symbol, one in self.state.instruments.items()},
+            free_shares=free_shares(self.state),
+            open_orders=tuple(order.order_id for order in open_orders(self.state)),
+        )
+
+    def action_find(self) -> None:
+        self.line.clear()
+        self.line.input.focus()
+
+    @on(CommandInput.Completing)
+    def _on_completing(self, event: CommandInput.Completing) -> None:
+        self.query_one(CompletionList).show(event.completions, event.chosen)
+
+    @on(CommandLine.Entered)
+    def _on_entered(self, event: CommandLine.Entered) -> None:
+        if not event.line:
+            self._leave_line()
+            return
+        try:
+            command = parse(event.line, self.known())
+        except CommandError as error:
+            self.say(Notice(str(error), Tone.BAD))
+            return
+        self.say(None)
+        self.line.clear()
+        self._do(command)
+
+    def _do(self, command: Command) -> None:
+        match command:
+            case Place(draft):
+                self._send_line(draft)
+            case Amend():
+                self._do_at_desk(self.desk.amend(command))
+            case Cancel(order_id):
+                self._do_at_desk(self.desk.cancel(order_id))
+            case CancelAll(symbol):
+                self._do_at_desk(self.desk.cancel_all(symbol))
+            case Explain(order_id):
+                self._do_at_desk(self.desk.explain(order_id))
+            case Select(symbol):
+                self.select(symbol)
+                self._leave_line()
+            case Help():
+                self.action_help()
+            case Quit():
+                self.action_quit()
+
+    @work(group="orders")
+    async def _send_line(self, draft: Draft) -> None:
+        if not await self.desk.place(draft) and not self.line.input.value:
+            # A refused order comes back, to be mended.
+            self.line.input.value = describe(draft)
+            self.line.input.cursor_position = len(self.line.input.value)
+
+    def _leave_line(self) -> None:
+        self.board.pane(self._back_to).focus()
+
+    # The rest -----------------------------------------------------------------------------------------
+
+    def action_leave(self) -> None:
+        """One step back: out of the line or the ticket, else the message goes, else the announcement."""
+        if self.line.input.has_focus:
+            self.line.clear()
+            self._leave_line()
+        elif self.board.pane_of(self.focused) == TICKET:
+            self.ticket.clear()
+            self._leave_ticket()
+        elif self.query_one(MessageLine).notice is not None:
+            self.say(None)
+        elif self.query_one(Headlines).dismiss(standing(self.state, self.now())):
+            self._show_bars()
+        else:
+            self.board.chart.action_clear_cross()
+
+    def action_help(self) -> None:
+        pane = self.board.pane_of(self.focused)
+        name = pane.capitalize() if pane else "Bearpit"
+        self.app.push_screen(ReadingScreen(f"Help: {name}", help_text(self.keys, pane)))
+
+    def action_news(self) -> None:
+        self.app.push_screen(ReadingScreen("News", news_text(standing(self.state, self.now()), self.zone)))
+
+    def action_palette(self) -> None:
+        self.app.push_screen(
+            CommandPalette(providers=[ActionProvider], placeholder="What do you want to do?")
+        )
+
+    def action_sign_out(self) -> None:
+        self.post_message(self.SignedOut(self.feed.gateway))
+
+    def action_quit(self) -> None:
+        self.app.exit()

@@ -1,0 +1,1 @@
+"""What the screen is drawn with: widgets that are given plain rows and send plain messages."""

@@ -1,0 +1,275 @@
+"""The watch list: every instrument's latest, redrawn only where it changed."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
+
+from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.money import arrow, fit_count, fit_money, money, percent
+from bearpit_tui.widgets.painted import Piece
+from bearpit_tui.widgets.sparkline import sparkline
+from textual.message import Message
+from textual.strip import Strip
+from textual.timer import Timer
+
+FLASH_SECONDS = 0.4
+# One timer for all flashes. While updates keep coming they put the flashes out themselves, so that the screen
+# is painted once a frame, not twice.
+BEAT_SECONDS = 0.2
+
+SHORTEST_SYMBOL, SHORTEST_PRICE, LONGEST_PRICE = 4, 7, 13
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """One instrument's latest. Prices in cents, 0: none."""
+
+    symbol: str
+    last_cents: int
+    # Against the previous close; its sign is the arrow's and the colour's.
+    change_bps: int
+    # Which way the last trade moved the price: −1, 0 or 1; the flash's colour.
+    direction: int
+    bid_cents: int
+    ask_cents: int
+    # Shares traded today.
+    volume: int
+    halted: bool = False
+    # Recent prices, oldest first.
+    history: tuple[int, ...] = ()
+    # Not heard of lately: drawn grey.
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WatchColumns:
+    """How wide each column is, gap included; 0: no room for it."""
+
+    symbol: int
+    price: int
+    change: int
+    spark: int
+    volume: int
+    # Of the bid, and again of the ask.
+    quote: int
+
+    @classmethod
+    def fit(cls, width: int, symbol: int, price: int) -> "WatchColumns":
+        """Shares `width` cells among the columns that matter most, given the longest symbol and price."""
+        price = min(price, max(width - 4, 1))
+        symbol = max(min(symbol, width - price - 2), 0)
+        left = width - symbol - price - 2
+        change = 7 if left >= 7 else 6 if left >= 6 else 0
+        left -= change
+        spark = min(left, 9) if left >= 7 else 0
+        left -= spark
+        volume = 7 if left >= 7 else 0
+        left -= volume
+        quote = price + 1 if left >= 2 * (price + 1) else 0
+        left -= 2 * quote
+        wider = min(left, 24) if spark else 0
+        # What is left over after that goes between symbol and price, so that the numbers end at the edge.
+        return cls(max(symbol + left - wider, 0), price, change, spark + wider, volume, quote)
+
+
+class WatchList(Listing):
+    """Instruments by row; the cursor chooses one."""
+
+    class Highlighted(Message):
+        """The cursor is on another instrument."""
+
+        def __init__(self, watch_list: "WatchList", symbol: str) -> None:
+            self.watch_list = watch_list
+            self.symbol = symbol
+            super().__init__()
+
+        @property
+        def control(self) -> "WatchList":
+            return self.watch_list
+
+    class Selected(Message):
+        """An instrument was chosen: enter, or a click."""
+
+        def __init__(self, watch_list: "WatchList", symbol: str) -> None:
+            self.watch_list = watch_list
+            self.symbol = symbol
+            super().__init__()
+
+        @property
+        def control(self) -> "WatchList":
+            return self.watch_list
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        id: str | None = None,
+        classes: str | None = None,
+        disabled: bool = False,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.clock = clock
+        self._rows: list[WatchRow] = []
+        self._place: dict[str, int] = {}
+        # Row number → which way, and until when.
+        self._flashes: dict[int, tuple[int, float]] = {}
+        self._updated = 0.0
+        self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
+        self._columns = WatchColumns.fit(0, SHORTEST_SYMBOL, SHORTEST_PRICE)
+        self._beat: Timer | None = None
+        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+
+    def on_mount(self) -> None:
+        self._beat = self.set_interval(BEAT_SECONDS, self._on_beat, pause=True)
+
+    @property
+    def rows(self) -> Sequence[WatchRow]:
+        return self._rows
+
+    @property
+    def symbol(self) -> str | None:
+        """The symbol under the cursor."""
+        return self._rows[self.cursor].symbol if self._rows else None
+
+    def set_rows(self, rows: Iterable[WatchRow]) -> None:
+        """Replaces all rows; the cursor stays on its symbol."""
+        before = self.symbol
+        self._rows = list(rows)
+        self._place = {row.symbol: place for place, row in enumerate(self._rows)}
+        self._flashes.clear()
+        self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
+        for row in self._rows:
+            self._measure(row)
+        self.put_cursor(self._place.get(before, 0) if before is not None else 0)
+        self.fit()
+        self.refresh()
+
+    def update_rows(self, rows: Iterable[WatchRow]) -> None:
+        """Takes the rows that changed. Symbols not in the list are passed over."""
+        visible = self.rows_in_sight()
+        self._updated = now = self.clock()
+        dirty = self._put_out(now)
+        widened = False
+        for row in rows:
+            place = self._place.get(row.symbol)
+            if place is None:
+                continue
+            old = self._rows[place]
+            if old == row:
+                continue
+            self._rows[place] = row
+            widened |= self._measure(row)
+            # A flash out of sight is not worth keeping.
+            if place in visible:
+                dirty.append(place)
+                if old.last_cents != row.last_cents and not (row.stale or self.stale):
+                    way = row.direction or (1 if row.last_cents > old.last_cents else -1)
+                    self._flashes[place] = (way, now + FLASH_SECONDS)
+        if widened:
+            self.fit()
+        self.refresh_rows(dirty)
+        if self._flashes and self._beat is not None:
+            self._beat.resume()
+
+    def move_to(self, symbol: str) -> bool:
+        """Puts the cursor on a symbol; False: it is not in the list."""
+        place = self._place.get(symbol)
+        if place is None:
+            return False
+        self.cursor = place
+        return True
+
+    def row_count(self) -> int:
+        return len(self._rows)
+
+    def title_lines(self) -> int:
+        """Symbol, price and change explain themselves; what follows does not."""
+        return 1 if self._columns.volume else 0
+
+    def tell_highlighted(self, place: int) -> None:
+        self.post_message(self.Highlighted(self, self._rows[place].symbol))
+
+    def tell_selected(self, place: int) -> None:
+        self.post_message(self.Selected(self, self._rows[place].symbol))
+
+    def fit(self) -> None:
+        price = max(SHORTEST_PRICE, min(len(money(self._highest_cents)), LONGEST_PRICE))
+        columns = WatchColumns.fit(self.size.width, self._longest_symbol, price)
+        if columns != self._columns:
+            self._columns = columns
+            self.refresh()
+        super().fit()
+
+    def _measure(self, row: WatchRow) -> bool:
+        """Makes room for a row's symbol and price; True: there was not enough."""
+        if len(row.symbol) <= self._longest_symbol and row.last_cents <= self._highest_cents:
+            return False
+        self._longest_symbol = max(self._longest_symbol, len(row.symbol))
+        self._highest_cents = max(self._highest_cents, row.last_cents)
+        return True
+
+    def _put_out(self, now: float) -> list[int]:
+        """Ends the flashes whose time is over; their rows."""
+        ended = [place for place, (_, until) in self._flashes.items() if until <= now]
+        for place in ended:
+            del self._flashes[place]
+        return ended
+
+    def _on_beat(self) -> None:
+        now = self.clock()
+        if now - self._updated >= BEAT_SECONDS:
+            self.refresh_rows(self._put_out(now))
+        if not self._flashes and self._beat is not None:
+            self._beat.pause()
+
+    def render_line(self, y: int) -> Strip:
+        width = self.size.width
+        if y < self.title_lines():
+            return self.strip([(self._titles(), ("muted",))], width)
+        place = self.place_at(y)
+        if place is None:
+            return self.strip((), width)
+        over = ("cursor",) if place == self.cursor else ()
+        way, _ = self._flashes.get(place, (0, 0))
+        return self.strip(self._pieces(self._rows[place], way), width, *over)
+
+    def _titles(self) -> str:
+        columns = self._columns
+        titles = f"{'Symbol' if columns.symbol >= 6 else '':{columns.symbol + 1}}"
+        titles += f"{'Last':>{columns.price}} {'Change':>{columns.change - 1}}{'':{columns.spark}}"
+        titles += f"{'Volume':>{columns.volume}}"
+        return titles + (f"{'Bid':>{columns.quote}}{'Ask':>{columns.quote}}" if columns.quote else "")
+
+    def _pieces(self, row: WatchRow, flash: int) -> list[Piece]:
+        columns = self._columns
+        plain: tuple[str, ...] = ("muted",) if row.stale else ()
+        side = "up" if row.change_bps > 0 else "down" if row.change_bps < 0 else "muted"
+        tone = ("muted",) if row.stale or not row.last_cents else (side,)
+        lit = (*tone, "flash-up" if flash > 0 else "flash-down") if flash else tone
+        pieces: list[Piece] = [
+            (row.symbol[: columns.symbol].ljust(columns.symbol) + " ", plain),
+            (_price(row.last_cents, columns.price), lit),
+        ]
+        if row.halted:
+            pieces.append(("‖" + "HALT".rjust(columns.change - 1) if columns.change else "‖", ("warn",)))
+        else:
+            change = percent(row.change_bps) if row.last_cents else ""
+            if len(change) >= columns.change:
+                # The arrow says what kind of number it is.
+                change = change.rstrip("%")
+            sign = arrow(row.change_bps) if row.last_cents else " "
+            pieces.append((sign + (change.rjust(columns.change - 1) if columns.change else ""), tone))
+        if columns.spark:
+            pieces.append((" " + sparkline(row.history, columns.spark - 1), ("spark",)))
+        if columns.volume:
+            pieces.append(
+                (" " + fit_count(row.volume, columns.volume - 1).rjust(columns.volume - 1), ("muted",))
+            )
+        if columns.quote:
+            quotes = (" " + _price(cents, columns.quote - 1) for cents in (row.bid_cents, row.ask_cents))
+            pieces.append(("".join(quotes), plain))
+        return pieces
+
+
+def _price(cents: int, width: int) -> str:
+    return (fit_money(cents, width) if cents else "–"[:width]).rjust(width)
