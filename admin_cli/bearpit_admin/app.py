@@ -1,0 +1,85 @@
+"""The command line: its options before the command, its commands, and how it fails."""
+
+import sys
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from bearpit_admin import remote
+from bearpit_admin.commands import (
+    announce,
+    context,
+    demo,
+    doctor,
+    events,
+    init,
+    instruments,
+    ipo,
+    login,
+    market,
+    orders,
+    play,
+    players,
+    settings,
+    status,
+    tokens,
+    trades,
+)
+from bearpit_admin.exits import Failure
+
+
+class Commands(TyperGroup):
+    """The commands. A Failure is said in words on standard error, and ends with its exit code."""
+
+    def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # its own type is private
+        try:
+            return super().invoke(ctx)
+        except Failure as failure:
+            typer.echo(f"error: {failure.message}", err=True)
+            if failure.hint:
+                typer.echo(f"  try: {failure.hint}", err=True)
+            raise typer.Exit(failure.exit_code) from failure
+
+
+EPILOG = """
+Example: bearpit-admin --context camp players list --search ada
+
+From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service token, in place of a sign-in),
+BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
+
+Ends with 0 ok, 1 failed, 2 usage, 3 not found or conflict, 4 not allowed, 5 no server reached.
+"""
+
+app = typer.Typer(
+    name="bearpit-admin",
+    cls=Commands,
+    help="Run the game: players, instruments, the market, and the proofs that its ledger adds up.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+@app.callback()
+def options(
+    context_name: Annotated[
+        str, typer.Option("--context", metavar="NAME", help="The server to talk to; see `context list`.")
+    ] = "",
+    server: Annotated[
+        str, typer.Option("--server", metavar="HOST:PORT", help="Another server, for this once.")
+    ] = "",
+) -> None:
+    """Take the options that come before the command."""
+    remote.choice.context = context_name
+    remote.choice.server = server
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")
+
+
+for group in (players, instruments, ipo, market, orders, trades, settings, tokens, context, demo):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
+for module in (play, init, login, announce, events, doctor, status):
+    module.register(app)

@@ -1,0 +1,150 @@
+"""`bearpit-admin instruments`: what is traded."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.money import Points, parse_points
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Symbol
+from bearpit_admin.output import show, tell
+from bearpit_admin.remote import pages, run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+app = typer.Typer(help="What is traded.")
+
+MinQuantity = Annotated[int | None, typer.Option("--min-quantity", metavar="N", help="The smallest order.")]
+MaxQuantity = Annotated[int | None, typer.Option("--max-quantity", metavar="N", help="The largest order.")]
+FeeBps = Annotated[
+    int | None,
+    typer.Option("--fee-bps", metavar="N", help="The fee for each side, in basis points, 0 to 1000."),
+]
+BandBps = Annotated[
+    int | None,
+    typer.Option("--band-bps", metavar="N", help="How far prices may be from the reference; 0: anywhere."),
+]
+Reference = Annotated[
+    str, typer.Option("--reference", metavar="POINTS", help="What the band is measured from.")
+]
+
+COLUMNS = (
+    "symbol", "name", "phase", "last", "bid", "ask", "tick", "lot", "min_quantity", "max_quantity", "fee_bps",
+    "band_bps", "reference", "shares_issued", "ipo_price", "ipo_remaining",
+)  # fmt: skip
+
+
+@app.command("list", epilog="Example: bearpit-admin instruments list -o csv")
+def list_(limit: Limit = LIMIT, output: Output = None) -> None:
+    """List instruments with their quotes."""
+
+    async def work(
+        client: "Client",
+    ) -> "list[tuple[wire.market.Instrument, wire.market.Quote]]":
+        return await pages(
+            lambda size, token: client.market.ListInstruments(
+                wire.market.ListInstrumentsRequest(page_size=size, page_token=token)
+            ),
+            lambda answer: list(zip(answer.instruments, answer.quotes, strict=True)),
+            limit,
+        )
+
+    rows = [
+        (
+            found.symbol,
+            found.name,
+            wire.word(wire.market.Phase.Name(found.phase), "PHASE_"),
+            _price(quote.last_cents),
+            _price(quote.bid_cents),
+            _price(quote.ask_cents),
+            Points(found.tick_cents),
+            found.lot,
+            found.min_quantity,
+            found.max_quantity,
+            found.fee_bps,
+            found.band_bps,
+            _price(found.reference_price_cents),
+            found.shares_issued,
+            _price(found.ipo.price_cents),
+            found.ipo.remaining if found.HasField("ipo") else None,
+        )
+        for found, quote in run(work)
+    ]
+    show(COLUMNS, rows, output)
+
+
+@app.command(
+    epilog='Example: bearpit-admin instruments create ACME --name "Acme Ltd" --tick 0.05 --band-bps 1000'
+)
+def create(
+    symbol: Symbol,
+    name: Annotated[str, typer.Option("--name", metavar="TEXT", help="Its name, for people.")],
+    tick: Annotated[
+        str, typer.Option("--tick", metavar="POINTS", help="Prices are multiples of it.")
+    ] = "0.01",
+    lot: Annotated[int, typer.Option("--lot", metavar="N", help="Quantities are multiples of it.")] = 1,
+    min_quantity: MinQuantity = None,
+    max_quantity: MaxQuantity = None,
+    fee_bps: FeeBps = None,
+    band_bps: BandBps = None,
+    reference: Reference = "",
+    dry_run: DryRun = False,
+) -> None:
+    """List a new instrument; shares come with `ipo open`."""
+    request = wire.admin.CreateInstrumentRequest(
+        symbol=symbol.upper(),
+        name=name,
+        tick_cents=parse_points(tick),
+        lot=lot,
+        min_quantity=min_quantity or 0,
+        max_quantity=max_quantity or 0,
+        fee_bps=fee_bps,
+        band_bps=band_bps or 0,
+        reference_price_cents=parse_points(reference) if reference else 0,
+        validate_only=dry_run,
+    )
+
+    async def work(client: "Client") -> "wire.admin.CreateInstrumentResponse":
+        return await client.admin.CreateInstrument(request)
+
+    tell(f"created instrument {run(work).instrument.symbol}", dry_run)
+
+
+@app.command(epilog="Example: bearpit-admin instruments update ACME --fee-bps 25 --reference 12.40")
+def update(
+    symbol: Symbol,
+    name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Its name, for people.")] = None,
+    min_quantity: MinQuantity = None,
+    max_quantity: MaxQuantity = None,
+    fee_bps: FeeBps = None,
+    band_bps: BandBps = None,
+    reference: Reference = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Change an instrument; what is not given stays as it is."""
+    given = (name, min_quantity, max_quantity, fee_bps, band_bps, reference or None)
+    if all(value is None for value in given):
+        raise Failure(
+            "Nothing to change was given.", Exit.USAGE, "see `bearpit-admin instruments update --help`"
+        )
+    request = wire.admin.UpdateInstrumentRequest(
+        symbol=symbol.upper(),
+        name=name,
+        min_quantity=min_quantity,
+        max_quantity=max_quantity,
+        fee_bps=fee_bps,
+        band_bps=band_bps,
+        reference_price_cents=parse_points(reference) if reference else None,
+        validate_only=dry_run,
+    )
+
+    async def work(client: "Client") -> "wire.admin.UpdateInstrumentResponse":
+        return await client.admin.UpdateInstrument(request)
+
+    tell(f"updated instrument {run(work).instrument.symbol}", dry_run)
+
+
+def _price(cents: int) -> Points | None:
+    return Points(cents) if cents else None

@@ -1,0 +1,46 @@
+"""`bearpit-admin ipo`: the first sale of an instrument."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.money import Points, parse_points
+from bearpit_admin.options import DryRun, Symbol, Yes
+from bearpit_admin.output import tell
+from bearpit_admin.prompts import confirm
+from bearpit_admin.remote import run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+app = typer.Typer(help="The first sale of an instrument.")
+
+
+@app.callback()
+def group() -> None:
+    """Keep `open` a command of its own while it is the only one."""
+
+
+@app.command("open", epilog="Example: bearpit-admin ipo open ACME --price 12.40 --quantity 10000 --yes")
+def open_(
+    symbol: Symbol,
+    price: Annotated[str, typer.Option("--price", metavar="POINTS", help="The price of each share.")],
+    quantity: Annotated[int, typer.Option("--quantity", metavar="N", help="Shares to issue and offer.")],
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Issue shares to the treasury, which offers them at one price. There is one IPO for each instrument."""
+    cents = parse_points(price)
+    symbol = symbol.upper()
+    sentence = f"{quantity} shares of {symbol} at {Points(cents)}"
+    confirm(f"Issue {sentence}? This cannot be taken back.", yes, dry_run)
+    request = wire.admin.OpenIpoRequest(
+        symbol=symbol, price_cents=cents, quantity=quantity, validate_only=dry_run
+    )
+
+    async def work(client: "Client") -> "wire.admin.OpenIpoResponse":
+        return await client.admin.OpenIpo(request)
+
+    run(work)
+    tell(f"offered {sentence}", dry_run)

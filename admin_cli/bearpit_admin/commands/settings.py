@@ -1,0 +1,64 @@
+"""`bearpit-admin settings`: the game's settings."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.money import parse_points
+from bearpit_admin.options import DryRun, Output
+from bearpit_admin.output import show, tell
+from bearpit_admin.remote import run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+app = typer.Typer(help="The game's settings.")
+
+
+@app.command("list", epilog="Example: bearpit-admin settings list")
+def list_(output: Output = None) -> None:
+    """List all settings, what they are and what they would be by default."""
+
+    async def work(client: "Client") -> "wire.admin.GetSettingsResponse":
+        return await client.admin.GetSettings(wire.admin.GetSettingsRequest())
+
+    rows = [
+        (setting.key, setting.value, setting.default_value, setting.description)
+        for setting in run(work).settings
+    ]
+    show(("key", "value", "default", "description"), rows, output)
+
+
+@app.command(
+    "set", epilog="Example: bearpit-admin settings set registration_open=false starting_cash_cents=5000.00"
+)
+def set_(
+    values: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="KEY=VALUE...",
+            help="Whole numbers, true or false. Cents may be written as points, with a point: 12.40 is 1240.",
+        ),
+    ],
+    dry_run: DryRun = False,
+) -> None:
+    """Change settings, all or none of them."""
+    wanted = dict(_pair(text) for text in values)
+    request = wire.admin.UpdateSettingsRequest(values=wanted, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.UpdateSettingsResponse":
+        return await client.admin.UpdateSettings(request)
+
+    held = {setting.key: setting.value for setting in run(work).settings}
+    for key in wanted:
+        tell(f"{key}={held[key]}", dry_run)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not separator or not key or not value:
+        raise typer.BadParameter(f"{text!r} is no setting; write it like registration_open=false")
+    if key.endswith("_cents") and "." in value:
+        value = str(parse_points(value))
+    return key, value

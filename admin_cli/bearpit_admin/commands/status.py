@@ -1,0 +1,49 @@
+"""`bearpit-admin status`: how the server does."""
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.commands.market import facts_of
+from bearpit_admin.options import Output
+from bearpit_admin.output import Value, moment, show_one
+from bearpit_admin.remote import here, run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog="Example: bearpit-admin status -o json")(status)
+
+
+def status(output: Output = None) -> None:
+    """Show how the server and the market do."""
+
+    async def work(client: "Client") -> "wire.admin.GetServerStatusResponse":
+        return await client.admin.GetServerStatus(wire.admin.GetServerStatusRequest())
+
+    found = run(work)
+    facts: list[tuple[str, Value]] = [
+        ("server", here().server),
+        ("version", found.version),
+        ("ready_at", moment(found.ready_at)),
+        ("database_version", found.database_version),
+        ("players", found.players),
+        ("open_orders", found.open_orders),
+        ("trades", found.trades),
+        ("streams", found.streams),
+        ("rate_limited", found.rate_limited),
+        ("shards", [f"{owner or 'free'}:{number}" for owner, number in _owners(found).items()]),
+    ]
+    facts += [(f"market_{key}", value) for key, value in facts_of(found.market)]
+    show_one(facts, output)
+
+
+def _owners(found: "wire.admin.GetServerStatusResponse") -> dict[str, int]:
+    owners: dict[str, int] = {}
+    for shard in found.shards:
+        owners[shard.owner] = owners.get(shard.owner, 0) + 1
+    return owners

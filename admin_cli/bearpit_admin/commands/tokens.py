@@ -1,0 +1,74 @@
+"""`bearpit-admin tokens`: tokens for other services."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.options import DryRun, Output, Yes
+from bearpit_admin.output import moment, show, tell
+from bearpit_admin.prompts import confirm
+from bearpit_admin.remote import run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+app = typer.Typer(help="Tokens for other services.")
+
+TokenName = Annotated[str, typer.Argument(metavar="NAME", help="The token's name.")]
+
+
+class Scope(StrEnum):
+    """What a service may do."""
+
+    MARKET_READ = "market.read"
+    ADMIN_READ = "admin.read"
+
+
+@app.command(epilog="Example: bearpit-admin tokens create kiosk --scope market.read > kiosk.token")
+def create(
+    name: TokenName,
+    scopes: Annotated[list[Scope], typer.Option("--scope", help="What it may do; repeat for more.")],
+    dry_run: DryRun = False,
+) -> None:
+    """Make a token. Its secret is printed on standard output, once."""
+    request = wire.admin.CreateServiceTokenRequest(
+        name=name, scopes=[scope.value for scope in scopes], validate_only=dry_run
+    )
+
+    async def work(client: "Client") -> "wire.admin.CreateServiceTokenResponse":
+        return await client.admin.CreateServiceToken(request)
+
+    made = run(work)
+    tell(
+        f"created token {made.service_token.name}; keep its secret, it is not shown again", dry_run, err=True
+    )
+    if made.secret:
+        tell(made.secret)
+
+
+@app.command("list", epilog="Example: bearpit-admin tokens list")
+def list_(output: Output = None) -> None:
+    """List tokens, revoked ones too, without their secrets."""
+
+    async def work(client: "Client") -> "wire.admin.ListServiceTokensResponse":
+        return await client.admin.ListServiceTokens(wire.admin.ListServiceTokensRequest())
+
+    rows = [
+        (token.service_token_id, token.name, list(token.scopes), token.revoked, moment(token.created_at))
+        for token in run(work).service_tokens
+    ]
+    show(("id", "name", "scopes", "revoked", "created_at"), rows, output)
+
+
+@app.command(epilog="Example: bearpit-admin tokens revoke kiosk --yes")
+def revoke(name: TokenName, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """End a token, for good."""
+    confirm(f"Revoke the token {name}?", yes, dry_run)
+    request = wire.admin.RevokeServiceTokenRequest(name=name, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.RevokeServiceTokenResponse":
+        return await client.admin.RevokeServiceToken(request)
+
+    tell(f"revoked token {run(work).service_token.name}", dry_run)

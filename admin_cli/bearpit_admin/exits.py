@@ -1,0 +1,59 @@
+"""How a command ends: the exit codes, and the one table from gRPC's codes to ours."""
+
+from enum import IntEnum
+
+
+class Exit(IntEnum):
+    """What a script may rely on."""
+
+    OK = 0
+    FAILED = 1
+    USAGE = 2
+    """The command line is wrong, or a value in it."""
+    CONFLICT = 3
+    """There is no such thing, there is one already, or it is not in a state for this."""
+    NOT_ALLOWED = 4
+    """Not signed in, or not an operator."""
+    UNREACHABLE = 5
+    """No server answered."""
+
+
+OF_CODE: dict[str, Exit] = {
+    "INVALID_ARGUMENT": Exit.USAGE,
+    "OUT_OF_RANGE": Exit.USAGE,
+    "NOT_FOUND": Exit.CONFLICT,
+    "ALREADY_EXISTS": Exit.CONFLICT,
+    "FAILED_PRECONDITION": Exit.CONFLICT,
+    "ABORTED": Exit.CONFLICT,
+    "UNAUTHENTICATED": Exit.NOT_ALLOWED,
+    "PERMISSION_DENIED": Exit.NOT_ALLOWED,
+    "UNAVAILABLE": Exit.UNREACHABLE,
+    "DEADLINE_EXCEEDED": Exit.UNREACHABLE,
+}
+"""By the name of the gRPC code; what is not here is FAILED."""
+
+HINTS: dict[str, str] = {
+    "NOT_SIGNED_IN": "sign in with `bearpit-admin login`",
+    "TOKEN_REUSED": "sign in again with `bearpit-admin login`",
+    "PLAYER_DISABLED": "another operator can run `bearpit-admin players enable NAME`",
+    "NOT_ALLOWED": "this takes an operator; see who you are with `bearpit-admin context list`",
+    "INTERNAL": "the server's log has more under that number",
+}
+"""What to do next, by the server's reason, where its own message does not say."""
+
+
+IN_POINTS: dict[str, str] = {
+    "INSUFFICIENT_FUNDS": "This needs {needed_cents} points and {free_cents} are free.",
+    "OFF_TICK": "The price is no multiple of the tick, {tick_cents}.",
+}
+"""What the server says in cents, by its reason, with the numbers of its metadata."""
+
+
+class Failure(Exception):
+    """A command that cannot go on: why, how it ends, and what to do next."""
+
+    def __init__(self, message: str, exit_code: Exit = Exit.FAILED, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.exit_code = exit_code
+        self.hint = hint

@@ -1,0 +1,32 @@
+"""The options that many commands share, spelt once."""
+
+from typing import Annotated
+
+import typer
+
+from bearpit_admin.output import Format
+
+Output = Annotated[
+    Format | None,
+    typer.Option("--output", "-o", help="How to print; by default a table, in a pipe tab-separated columns."),
+]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=0, help="At most so many; 0: all of them.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Check and tell what would be done; change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+PasswordFile = Annotated[
+    str,
+    typer.Option(
+        "--password-file",
+        metavar="FILE",
+        help="Read the password from the file's first line; `-`: standard input.",
+    ),
+]
+PlayerName = Annotated[str, typer.Argument(metavar="NAME", help="The player's name.")]
+Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="The instrument's symbol.")]
+PlayerFilter = Annotated[str, typer.Option("--player", "-p", metavar="NAME", help="Only this player's.")]
+SymbolFilter = Annotated[
+    str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only of this instrument.")
+]
+
+LIMIT = 100
+"""What a listing shows unless told otherwise."""

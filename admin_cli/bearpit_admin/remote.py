@@ -1,0 +1,188 @@
+"""One command's connection to the server: signed in, asked, closed again."""
+
+import asyncio
+import atexit
+import os
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from bearpit_admin import session
+from bearpit_admin.exits import HINTS, IN_POINTS, OF_CODE, Exit, Failure
+from bearpit_admin.money import Points
+from bearpit_admin.session import Context, Contexts, SignIn
+
+if TYPE_CHECKING:
+    from bearpit.client import BearpitError, Client
+
+    from bearpit_admin import wire
+
+SERVER_VARIABLE = "BEARPIT_SERVER"
+TOKEN_VARIABLE = "BEARPIT_TOKEN"  # noqa: S105 - its name
+MARGIN_SECONDS = 60
+"""A token that ends sooner is renewed before it is used."""
+PAGE = 1_000
+
+T = TypeVar("T")
+A = TypeVar("A")
+
+
+@dataclass(slots=True)
+class Choice:
+    """What the options before the command say."""
+
+    context: str = ""
+    server: str = ""
+
+
+choice = Choice()
+"""Of this run of the command line."""
+
+
+def here() -> Context:
+    """The context that holds: as chosen, with the server that was given for this once."""
+    context = Contexts().get(choice.context)
+    server = choice.server or os.environ.get(SERVER_VARIABLE, "")
+    return Context(context.name, server, context.tls) if server else context
+
+
+def run(work: "Callable[[Client], Awaitable[T]]", signed_in: bool = True) -> T:
+    """Do the work with a connection. Raises Failure in words, with how to go on."""
+    return _loop().run(_run(work, here(), signed_in))
+
+
+@cache
+def _loop() -> asyncio.Runner:
+    """One event loop for the whole process: gRPC leaves things behind on a loop that is closed."""
+    runner = asyncio.Runner()
+    atexit.register(runner.close)
+    return runner
+
+
+async def _run(work: "Callable[[Client], Awaitable[T]]", context: Context, signed_in: bool) -> T:
+    from bearpit.client import BearpitError, connect
+
+    try:
+        async with connect(context.server, tls=_tls(context)) as client:
+            if not signed_in:
+                return await work(client)
+            renewable = await stay_signed_in(client, context)
+            try:
+                return await work(client)
+            except BearpitError as error:
+                # Refused before anything was done; our clock and the server's may differ.
+                if error.reason != "NOT_SIGNED_IN" or not renewable:
+                    raise
+            await renew(client, context, force=True)
+            return await work(client)
+    except BearpitError as error:
+        raise failure_of(error, context) from error
+
+
+def _tls(context: Context) -> bool | str:
+    return context.tls == "on" or context.tls if context.tls else False
+
+
+async def stay_signed_in(client: "Client", context: Context | None = None) -> bool:
+    """Let the client's calls carry who we are, for a while; returns whether that can be renewed."""
+    if token := os.environ.get(TOKEN_VARIABLE):
+        client.use_service_token(token)
+        return False
+    await renew(client, context or here())
+    return True
+
+
+async def renew(client: "Client", context: Context, force: bool = False) -> None:
+    """Use the stored sign-in, renewed when it is about to end. Raises Failure NOT_ALLOWED without one."""
+    from bearpit.client import BearpitError
+
+    sign_in = session.load(context)
+    if sign_in is None:
+        raise Failure(f"You are not signed in at {context.server}.", Exit.NOT_ALLOWED, HINTS["NOT_SIGNED_IN"])
+    stale = sign_in.access_token
+    if force or _ends_soon(sign_in):
+        with session.renewing(context):
+            sign_in = session.load(context) or sign_in
+            if sign_in.access_token == stale:  # nobody else has renewed it meanwhile
+                keep(client, context, sign_in.name)
+                client.use_service_token("")  # the old access token
+                try:
+                    await client.resume(sign_in.refresh_token)
+                except BearpitError as error:
+                    if error.code.name == "UNAUTHENTICATED":
+                        session.forget(context)
+                    raise
+                sign_in = session.load(context) or sign_in
+    client.use_service_token(sign_in.access_token)
+
+
+def keep(client: "Client", context: Context, name: str) -> None:
+    """Store each pair of tokens that the client is given from now on."""
+
+    def store(tokens: "wire.auth.Tokens | None") -> None:
+        if tokens is not None:
+            ends = tokens.access_expires_at.seconds
+            sign_in = SignIn(context.server, name, tokens.access_token, ends, tokens.refresh_token)
+            session.save(context, sign_in)
+
+    client.on_tokens = store
+
+
+def _ends_soon(sign_in: SignIn) -> bool:
+    return sign_in.access_expires_at - time.time() < MARGIN_SECONDS
+
+
+def failure_of(error: "BearpitError", context: Context) -> Failure:
+    """A failed call in words, with its exit code and what to do next."""
+    exit_code = OF_CODE.get(error.code.name, Exit.FAILED)
+    if error.reason:
+        return Failure(_in_points(error), exit_code, HINTS.get(error.reason, ""))
+    if exit_code is Exit.UNREACHABLE:
+        return Failure(
+            f"No server answers at {context.server}.",
+            exit_code,
+            "start one with `bearpit-server`, or choose another with `bearpit-admin context use`",
+        )
+    return Failure(_sentence(error.message), exit_code)
+
+
+def _in_points(error: "BearpitError") -> str:
+    """The server's words, its cents as points."""
+    cents = {key: Points(text) for key, text in error.metadata.items() if key.endswith("_cents")}
+    with suppress(KeyError):
+        return IN_POINTS[error.reason].format(**cents)
+    return _sentence(error.message)
+
+
+def _sentence(text: str) -> str:
+    """The server's words as a sentence; a field's name stays as it is written."""
+    names_field = text.partition(" ")[0].endswith(":")
+    return (text if names_field else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "?")) else ".")
+
+
+class Paged(Protocol):
+    """What the answers of lists have in common."""
+
+    @property
+    def next_page_token(self) -> str: ...
+
+
+P = TypeVar("P", bound=Paged)
+
+
+async def pages(
+    fetch: Callable[[int, str], Awaitable[P]], items: Callable[[P], Sequence[A]], limit: int
+) -> list[A]:
+    """A list's rows, page after page, up to `limit`; 0: all."""
+    found: list[A] = []
+    token = ""
+    while True:
+        missing = limit - len(found) if limit else PAGE
+        answer = await fetch(min(missing, PAGE), token)
+        found += items(answer)
+        token = answer.next_page_token
+        if not token or (limit and len(found) >= limit):
+            return found

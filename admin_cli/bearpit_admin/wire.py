@@ -1,0 +1,26 @@
+"""The contract's messages, loaded when a command first needs one: `--help` must not wait for gRPC."""
+
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from bearpit.v1 import admin_pb2 as admin
+    from bearpit.v1 import auth_pb2 as auth
+    from bearpit.v1 import market_pb2 as market
+    from bearpit.v1 import trading_pb2 as trading
+    from bearpit.v1 import wallet_pb2 as wallet
+
+__all__ = ["admin", "auth", "market", "trading", "wallet", "word"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name not in __all__:
+        raise AttributeError(name)
+    return import_module(f"bearpit.v1.{name}_pb2")
+
+
+def word(name: str, prefix: str) -> str:
+    """An enum's value as people write it: ORDER_STATUS_WORKING is "working"; unspecified is nothing."""
+    bare = name.removeprefix(prefix).lower().replace("_", "-")
+    return "" if bare == "unspecified" else bare

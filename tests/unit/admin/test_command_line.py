@@ -1,0 +1,171 @@
+"""The command line by itself, without a server: its help, its usage errors, how light it is."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer
+from bearpit_admin.app import app
+from typer.testing import CliRunner
+
+COMMAND = [sys.executable, "-m", "bearpit_admin"]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BEARPIT_HOME", str(tmp_path))
+    for variable in ("BEARPIT_SERVER", "BEARPIT_TOKEN", "BEARPIT_PASSWORD"):
+        monkeypatch.delenv(variable, raising=False)
+
+
+def paths_of_commands() -> Iterator[tuple[str, ...]]:
+    root = typer.main.get_command(app)
+    todo: list[tuple[tuple[str, ...], object]] = [((), root)]
+    while todo:
+        path, command = todo.pop()
+        yield path
+        todo += [((*path, name), child) for name, child in getattr(command, "commands", {}).items()]
+
+
+PATHS = sorted(paths_of_commands())
+LEAVES = [path for path in PATHS if not any(other[: len(path)] == path != other for other in PATHS)]
+
+
+def test_has_every_command_that_operators_were_promised() -> None:
+    assert {" ".join(path) for path in LEAVES} == {
+        "init", "login", "logout", "announce", "events", "doctor", "status",
+        "players list", "players show", "players create", "players disable", "players enable",
+        "players reset-password", "players adjust",
+        "instruments list", "instruments create", "instruments update", "ipo open",
+        "market open", "market close", "market pre-open", "market auto", "market halt", "market resume",
+        "market schedule", "market status",
+        "orders list", "orders cancel", "trades list", "settings list", "settings set",
+        "tokens create", "tokens list", "tokens revoke",
+        "context list", "context use", "context add", "context remove",
+        "play", "demo load", "demo run",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, [*path, "--help"])
+    assert result.exit_code == 0
+    example = " ".join(result.output.partition("Example:")[2].split())
+    assert example.startswith(f"bearpit-admin {' '.join(path)}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["nonsense"], "No such command"),
+        (["players", "show"], "NAME"),
+        (["players", "adjust", "ada"], "--reason"),
+        (["players", "adjust", "ada", "--reason", "x"], "--cash"),
+        (["players", "adjust", "ada", "--reason", "x", "--cash", "1", "--shares", "2"], "--cash"),
+        (["players", "adjust", "ada", "--reason", "x", "--shares", "2"], "--symbol"),
+        (["players", "adjust", "ada", "--reason", "x", "--cash", "1.234"], "12.40"),
+        (["players", "create", "ada", "--cash", "lots"], "12.40"),
+        (["players", "create", "ada", "--role", "king"], "king"),
+        (["players", "list", "--limit", "-1"], "--limit"),
+        (["players", "list", "-o", "yaml"], "yaml"),
+        (["instruments", "update", "ACME"], "Nothing to change"),
+        (["ipo", "open", "ACME", "--price", "12", "--quantity", "many"], "integer"),
+        (["market", "halt"], "--all"),
+        (["market", "halt", "ACME", "--all"], "--all"),
+        (["market", "schedule", "--days", "1-5"], "--opens"),
+        (["market", "schedule", "--remove", "--days", "1-5"], "--remove"),
+        (
+            ["market", "schedule", "--days", "5-1", "--opens", "09:00", "--closes", "17:00"],
+            "before it begins",
+        ),
+        (["market", "schedule", "--days", "mo", "--opens", "09:00", "--closes", "17:00"], "1-5"),
+        (["announce", "hello", "--for", "soon"], "45m"),
+        (["settings", "set", "novalue"], "registration_open=false"),
+        (["tokens", "create", "kiosk", "--scope", "everything"], "everything"),
+        (["tokens", "create", "kiosk"], "--scope"),
+        (["events", "--follow", "-o", "json"], "jsonl"),
+        (["orders", "cancel", "first"], "integer"),
+        (["context", "add", "a/b", "somewhere:1"], "letters"),
+    ],
+)
+def test_what_is_wrong_on_the_command_line_is_a_usage_error(arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2, result.output
+    assert words in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["players", "disable", "ada"],
+        ["players", "reset-password", "ada"],
+        ["players", "adjust", "ada", "--cash", "-1", "--reason", "x"],
+        ["ipo", "open", "ACME", "--price", "12.40", "--quantity", "10"],
+        ["market", "close"],
+        ["market", "halt", "--all"],
+        ["orders", "cancel", "17"],
+        ["tokens", "revoke", "kiosk"],
+        ["context", "remove", "default"],
+    ],
+)
+def test_what_is_dangerous_needs_a_yes_where_nobody_can_answer(arguments: list[str]) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "--yes" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "flag"), [(["login"], "NAME"), (["login", "ada"], "--password-file"), (["init"], "NAME")]
+)
+def test_a_missing_answer_is_an_error_that_names_the_flag(arguments: list[str], flag: str) -> None:
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert flag in result.stderr
+
+
+def test_an_empty_password_file_is_a_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("\n")
+    result = CliRunner().invoke(app, ["login", "ada", "--password-file", str(tmp_path / "empty")])
+    assert result.exit_code == 2
+
+
+def test_whoever_is_not_signed_in_is_told_how_to() -> None:
+    result = CliRunner().invoke(app, ["players", "list"])
+    assert result.exit_code == 4
+    assert "bearpit-admin login" in result.stderr
+
+
+def test_contexts_are_added_used_listed_and_removed() -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["context", "add", "camp", "camp.example.org:7117", "--tls"]).exit_code == 0
+    assert runner.invoke(app, ["context", "use", "camp"]).exit_code == 0
+    assert runner.invoke(app, ["context", "list"]).stdout.splitlines() == [
+        "current\tname\tserver\ttls\tsigned_in_as",
+        "yes\tcamp\tcamp.example.org:7117\ton\t",
+        "no\tdefault\t127.0.0.1:7117\t\t",
+    ]
+    assert runner.invoke(app, ["context", "add", "camp", "x:1"]).exit_code == 3
+    assert runner.invoke(app, ["context", "use", "elsewhere"]).exit_code == 3
+    assert runner.invoke(app, ["--context", "elsewhere", "players", "list"]).exit_code == 3
+    assert runner.invoke(app, ["context", "remove", "camp", "--yes"]).exit_code == 0
+    assert "camp" not in runner.invoke(app, ["context", "list"]).stdout
+
+
+def test_help_loads_neither_grpc_nor_rich_nor_the_contract() -> None:
+    look = (
+        "import sys; from bearpit_admin.app import app; import typer; typer.main.get_command(app); "
+        "heavy = ('grpc', 'rich', 'google.protobuf', 'bearpit', 'platformdirs', 'textual'); "
+        "print([module for module in heavy if module in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True).stdout
+    assert loaded.strip() == "[]"
+
+
+def test_the_shell_is_given_a_completion_script_and_completions() -> None:
+    environment = {"PATH": "/usr/bin:/bin", "_BEARPIT_ADMIN_COMPLETE": "complete_bash"}
+    words = {"COMP_WORDS": "bearpit-admin pla", "COMP_CWORD": "1"}
+    done = subprocess.run(COMMAND, env=environment | words, capture_output=True, text=True, check=False)
+    assert "players" in done.stdout.split()

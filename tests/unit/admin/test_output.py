@@ -1,0 +1,86 @@
+"""What commands print, in each format, and that nothing in it can command a terminal."""
+
+import csv
+import io
+import json
+
+import pytest
+from bearpit_admin.money import Points
+from bearpit_admin.output import Format, Lines, Part, show, show_one, tell
+
+COLUMNS = ("id", "name", "cash", "scopes", "disabled", "note")
+ROWS = [
+    (1, "ada", Points(1240), ["a", "b"], False, None),
+    (2, "bob, the\ttabbed", Points(-5), [], True, "\x1b[31mred\u202e"),
+]
+
+
+def printed(capsys: pytest.CaptureFixture[str], form: Format | None) -> str:
+    show(COLUMNS, ROWS, form)
+    return capsys.readouterr().out
+
+
+def test_a_pipe_gets_a_header_and_tab_separated_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    header, first, second = printed(capsys, None).splitlines()
+    assert header.split("\t") == list(COLUMNS)
+    assert first.split("\t") == ["1", "ada", "12.40", "a,b", "no", ""]
+    assert len(second.split("\t")) == len(COLUMNS)
+
+
+@pytest.mark.parametrize("form", [Format.TABLE, Format.TSV, Format.CSV])
+def test_control_characters_never_reach_a_terminal(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    out = printed(capsys, form)
+    assert "\x1b" not in out
+    assert "\u202e" not in out
+
+
+def test_json_is_one_list_of_objects_with_points_as_text(capsys: pytest.CaptureFixture[str]) -> None:
+    first, second = json.loads(printed(capsys, Format.JSON))
+    assert first == {
+        "id": 1, "name": "ada", "cash": "12.40", "scopes": ["a", "b"], "disabled": False, "note": None,
+    }  # fmt: skip
+    assert second["cash"] == "-0.05"
+
+
+def test_jsonl_is_an_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = printed(capsys, Format.JSONL).splitlines()
+    assert [json.loads(line)["id"] for line in lines] == [1, 2]
+
+
+def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = list(csv.reader(io.StringIO(printed(capsys, Format.CSV))))
+    assert rows[0] == list(COLUMNS)
+    assert rows[2][1] == "bob, the\ufffdtabbed"
+
+
+def test_a_table_shows_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("name",), [("[red]ada[/red]",)], Format.TABLE)
+    assert "[red]ada[/red]" in capsys.readouterr().out
+
+
+def test_an_empty_listing_still_has_its_header(capsys: pytest.CaptureFixture[str]) -> None:
+    show(("id", "name"), [], Format.TSV)
+    show(("id", "name"), [], Format.JSON)
+    assert capsys.readouterr().out == "id\tname\n[]\n"
+
+
+def test_rows_that_follow_are_written_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = Lines(("id",), Format.JSONL)
+    lines.write((1,))
+    assert capsys.readouterr().out == '{"id": 1}\n'
+    lines.write((2,))
+    assert capsys.readouterr().out == '{"id": 2}\n'
+
+
+@pytest.mark.parametrize("form", list(Format))
+def test_one_thing_prints_in_every_format(form: Format, capsys: pytest.CaptureFixture[str]) -> None:
+    show_one([("name", "ada"), ("cash", Points(5))], form, Part("positions", ("symbol",), [("ACME",)]))
+    out = capsys.readouterr().out
+    assert "ada" in out
+    assert "0.05" in out
+    assert ("ACME" in out) == (form is not Format.CSV)
+
+
+def test_a_dry_run_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> None:
+    tell("disabled ada", dry_run=True)
+    assert capsys.readouterr().out == "dry run, nothing changed: disabled ada\n"
