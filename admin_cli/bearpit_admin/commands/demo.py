@@ -1,0 +1,57 @@
+"""`bearpit-admin demo`: the demo game on any server, and its house bots."""
+
+import asyncio
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.options import Yes
+from bearpit_admin.output import tell
+from bearpit_admin.prompts import confirm
+from bearpit_admin.remote import here, run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+    from bearpit_admin.bots.accounts import Accounts
+
+app = typer.Typer(help="The demo game: four stocks, an IPO, and house bots that trade them.")
+
+
+@app.command("load", epilog="Example: bearpit-admin demo load --yes")
+def load(yes: Yes = False) -> None:
+    """List the demo's stocks, offer its IPO and give its bots their accounts. Doing it again is safe."""
+    from bearpit_admin.bots import demo, history
+    from bearpit_admin.bots.accounts import read_accounts, write_accounts
+    from bearpit_admin.play import data_folder
+
+    confirm(f"Load the demo game at {here().server}?", yes)
+    path = data_folder() / "bots.json"
+
+    async def work(client: "Client") -> "Accounts":
+        return await demo.load(client, history.load(), read_accounts(path))
+
+    write_accounts(path, run(work))
+    tell("loaded the demo game; `bearpit-admin demo run` lets its bots trade")
+
+
+@app.command("run", epilog="Example: bearpit-admin demo run --seed 7")
+def run_bots(
+    seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="The same choices again.")] = None,
+) -> None:
+    """Let the house bots trade until you interrupt them. Load the demo first, from this machine."""
+    from random import Random
+
+    from bearpit_admin.bots.__main__ import until_signalled
+    from bearpit_admin.bots.accounts import read_accounts
+    from bearpit_admin.play import data_folder
+
+    folder = data_folder()
+    accounts = read_accounts(folder / "bots.json")
+    if accounts is None:
+        raise Failure("There are no bots here.", Exit.CONFLICT, "bearpit-admin demo load")
+    context = here()
+    tls: bool | str = context.tls == "on" or context.tls if context.tls else False
+    tell(f"the house bots trade at {context.server}; end them with ctrl+c")
+    asyncio.run(until_signalled(context.server, accounts, folder / "history.json", Random(seed), tls))

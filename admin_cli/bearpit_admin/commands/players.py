@@ -1,0 +1,204 @@
+"""`bearpit-admin players`: who takes part."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from bearpit_admin import wire
+from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.money import Points, parse_points
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, PlayerName, Yes
+from bearpit_admin.output import Part, Value, moment, show, show_one, tell
+from bearpit_admin.prompts import confirm, from_file
+from bearpit_admin.remote import pages, run
+
+if TYPE_CHECKING:
+    from bearpit.client import Client
+
+app = typer.Typer(help="Who takes part.")
+
+
+class Role(StrEnum):
+    """What a new player may do."""
+
+    PLAYER = "player"
+    ADMIN = "admin"
+
+
+@app.command("list", epilog="Example: bearpit-admin players list --search ada -o json")
+def list_(
+    search: Annotated[
+        str, typer.Option("--search", metavar="TEXT", help="Only names that contain this.")
+    ] = "",
+    limit: Limit = LIMIT,
+    output: Output = None,
+) -> None:
+    """List players with their cash."""
+
+    async def work(client: "Client") -> "list[wire.admin.PlayerSummary]":
+        return await pages(
+            lambda size, token: client.admin.ListPlayers(
+                wire.admin.ListPlayersRequest(search=search, page_size=size, page_token=token)
+            ),
+            lambda answer: answer.players,
+            limit,
+        )
+
+    rows = [
+        (
+            found.player.player_id,
+            found.player.name,
+            _role(found.player),
+            found.player.disabled,
+            Points(found.cash_cents),
+            Points(found.held_cents),
+            moment(found.player.created_at),
+        )
+        for found in run(work)
+    ]
+    show(("id", "name", "role", "disabled", "cash", "held", "created_at"), rows, output)
+
+
+@app.command("show", epilog="Example: bearpit-admin players show ada")
+def show_(name: PlayerName, output: Output = None) -> None:
+    """Show a player with cash and positions."""
+
+    async def work(client: "Client") -> "wire.admin.GetPlayerResponse":
+        return await client.admin.GetPlayer(wire.admin.GetPlayerRequest(name=name))
+
+    found = run(work)
+    facts: list[tuple[str, Value]] = [
+        ("id", found.player.player_id),
+        ("name", found.player.name),
+        ("role", _role(found.player)),
+        ("disabled", found.player.disabled),
+        ("created_at", moment(found.player.created_at)),
+        ("cash", Points(found.wallet.cash_cents)),
+        ("held", Points(found.wallet.held_cents)),
+    ]
+    positions = [
+        (held.symbol, held.quantity, held.held, Points(held.cost_cents), Points(held.realised_cents))
+        for held in found.wallet.positions
+    ]
+    show_one(facts, output, Part("positions", ("symbol", "quantity", "held", "cost", "realised"), positions))
+
+
+@app.command(epilog="Example: bearpit-admin players create ada --cash 500.00 --password-file ada.txt")
+def create(
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="3 to 24 of letters, digits, `_`, `-` and `.`.")
+    ],
+    role: Annotated[Role, typer.Option("--role", help="What the player may do.")] = Role.PLAYER,
+    cash: Annotated[
+        str,
+        typer.Option("--cash", metavar="POINTS", help="Cash to begin with; by default the game's setting."),
+    ] = "",
+    password_file: PasswordFile = "",
+    dry_run: DryRun = False,
+) -> None:
+    """Make a player or an operator. Without a password one is made up, and printed on standard output."""
+    request = wire.admin.CreatePlayerRequest(
+        name=name,
+        password=from_file(password_file) if password_file else "",
+        role=wire.auth.ROLE_ADMIN if role is Role.ADMIN else wire.auth.ROLE_PLAYER,
+        cash_cents=parse_points(cash) if cash else None,
+        validate_only=dry_run,
+    )
+
+    async def work(client: "Client") -> "wire.admin.CreatePlayerResponse":
+        return await client.admin.CreatePlayer(request)
+
+    made = run(work)
+    tell(f"created {_role(made.player)} {made.player.name}", dry_run, err=bool(made.password))
+    if made.password:
+        tell(made.password)
+
+
+@app.command(epilog="Example: bearpit-admin players disable mallory --yes")
+def disable(name: PlayerName, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """Keep a player out: signed out everywhere, open orders cancelled."""
+    confirm(f"Disable {name}, end all sign-ins and cancel all open orders?", yes, dry_run)
+    changed = _set_disabled(name, True, dry_run)
+    tell(f"disabled {changed.player.name}; {changed.cancelled_orders} open orders cancelled", dry_run)
+
+
+@app.command(epilog="Example: bearpit-admin players enable mallory")
+def enable(name: PlayerName, dry_run: DryRun = False) -> None:
+    """Let a disabled player in again."""
+    changed = _set_disabled(name, False, dry_run)
+    tell(f"enabled {changed.player.name}", dry_run)
+
+
+@app.command(epilog="Example: bearpit-admin players reset-password ada --yes")
+def reset_password(
+    name: PlayerName, password_file: PasswordFile = "", yes: Yes = False, dry_run: DryRun = False
+) -> None:
+    """Set a player's password. Without one, one is made up, and printed on standard output."""
+    password = from_file(password_file) if password_file else ""
+    confirm(f"Set a new password for {name} and end all sign-ins?", yes, dry_run)
+    request = wire.admin.ResetPasswordRequest(name=name, password=password, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.ResetPasswordResponse":
+        return await client.admin.ResetPassword(request)
+
+    reset = run(work)
+    tell(f"reset the password of {name}", dry_run, err=bool(reset.password))
+    if reset.password:
+        tell(reset.password)
+
+
+@app.command(
+    epilog='Example: bearpit-admin players adjust ada --cash -12.40 --reason "typo in a grant" --yes'
+)
+def adjust(
+    name: PlayerName,
+    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the ledger.")],
+    cash: Annotated[
+        str, typer.Option("--cash", metavar="POINTS", help="Cash to give, or negative to take.")
+    ] = "",
+    shares: Annotated[
+        int,
+        typer.Option(
+            "--shares",
+            metavar="N",
+            help="Shares to give, or negative to take; with --symbol.",
+            show_default=False,
+        ),
+    ] = 0,
+    symbol: Annotated[str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Whose shares.")] = "",
+    yes: Yes = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Give or take cash or shares, by a posting with a reason; at most what is free is taken."""
+    if bool(cash) == bool(shares) or bool(shares) != bool(symbol):
+        raise Failure("Give either --cash, or --shares with --symbol.", Exit.USAGE)
+    amount = parse_points(cash) if cash else shares
+    if amount < 0:
+        what = f"{Points(-amount)} points" if cash else f"{-amount} {symbol.upper()}"
+        confirm(f"Take {what} from {name}?", yes, dry_run)
+    request = wire.admin.AdjustBalanceRequest(
+        name=name, symbol=symbol.upper(), amount=amount, reason=reason, validate_only=dry_run
+    )
+
+    async def work(client: "Client") -> "wire.admin.AdjustBalanceResponse":
+        return await client.admin.AdjustBalance(request)
+
+    posting = run(work).posting
+    if posting.symbol:
+        tell(f"moved {posting.amount} {posting.symbol}; {name} has {posting.balance_after}", dry_run)
+    else:
+        tell(f"moved {Points(posting.amount)}; {name} has {Points(posting.balance_after)}", dry_run)
+
+
+def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPlayerDisabledResponse":
+    request = wire.admin.SetPlayerDisabledRequest(name=name, disabled=disabled, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.SetPlayerDisabledResponse":
+        return await client.admin.SetPlayerDisabled(request)
+
+    return run(work)
+
+
+def _role(player: "wire.auth.Player") -> str:
+    return wire.word(wire.auth.Role.Name(player.role), "ROLE_")

@@ -1,0 +1,91 @@
+"""The README's promises: its bot runs as it stands, its commands exist, and it gives nothing away."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bearpit.v1 import admin_pb2, trading_pb2
+from bearpit_admin.app import app
+from typer.main import get_command
+
+from tests.venue import Venue
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+PATIENCE_SECONDS = 30
+
+
+def bot() -> str:
+    """The one block of Python."""
+    [code] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    return str(code)
+
+
+async def test_the_bot_trades_as_it_is_printed(venue: Venue, tmp_path: Path) -> None:
+    await venue.list_instrument("ACME", reference_price_cents=1_000)
+    await venue.open_market()
+    maker = await venue.player("maker", ACME=1_000)
+    taker = await venue.player("taker")
+    await maker.sell("ACME", 10, price_cents=1_000)
+    await taker.buy("ACME", 10, price_cents=1_000)
+    script = tmp_path / "bot.py"
+    script.write_text(bot().replace("127.0.0.1:7117", venue.address))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-u", str(script), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    try:
+        assert process.stdout is not None
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            # It only buys what has fallen after it came, so the dip waits for it.
+            await until_it_watches(venue)
+            await maker.sell("ACME", 10, price_cents=950)
+            line = (await process.stdout.readline()).decode()
+        assert line == "bought 10 ACME at 9.5\n"
+    finally:
+        process.kill()
+        await process.communicate()
+    orders = await maker.trading.ListOrders(trading_pb2.ListOrdersRequest())
+    assert [order.remaining_quantity for order in orders.orders] == [0, 0]
+
+
+async def until_it_watches(venue: Venue) -> None:
+    """Its sign-in opens no stream; watching prices does."""
+    operator = await venue.operator()
+    while True:
+        status = await operator.admin.GetServerStatus(admin_pb2.GetServerStatusRequest())
+        if status.streams:
+            return
+        await asyncio.sleep(0.05)
+
+
+def test_the_bot_has_twenty_lines() -> None:
+    assert len([line for line in bot().splitlines() if line]) <= 20
+
+
+def test_every_operator_command_is_named() -> None:
+    commands = set(getattr(get_command(app), "commands"))  # noqa: B009 - typer's type hides it
+    table = README.partition("## For operators")[2].partition("Tables on a terminal")[0]
+    assert commands == set(re.findall(r"`([a-z]+)`", table))
+
+
+def test_make_help_lists_every_command_that_the_readme_names() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for command in set(re.findall(r"\bmake ([a-z]+)\b(?= +#| ARGS|`)", README)):
+        assert f"make {command} " in listed
+
+
+@pytest.mark.parametrize("path", ["README.md", "tui/screen.svg"])
+def test_names_no_machine(path: str) -> None:
+    text = (ROOT / path).read_text()
+    assert not re.search(r"/(?:home|root|work|tmp)/|https?://(?!www\.w3\.org/)", text, re.IGNORECASE)
+
+
+def test_the_picture_is_there_and_is_the_screen() -> None:
+    [path] = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
+    picture = (ROOT / path).read_text()
+    assert picture.lstrip().startswith("<svg")
+    for word in ("IBM", "Watch", "Book", "Positions"):
+        assert word in picture
