@@ -121,7 +121,8 @@ _NUMBER = re.compile(r"(\d[\d,']*)?(\.\d+)?([km])?", re.IGNORECASE)
 
 def parse(text: str, context: Context) -> Command:
     """Understand one line. Raises CommandError, whose text tells what to type."""
-    words = text.replace("@", " @ ").split()
+    # The key that opens the line is easily typed once more.
+    words = text.strip().removeprefix("/").replace("@", " @ ").split()
     if not words:
         raise CommandError(f"Type a symbol, or {_example(context)}")
     head, rest = words[0].lower(), words[1:]

@@ -106,6 +106,10 @@ def test_tells_what_to_type_instead(text: str, words: str) -> None:
     assert words in str(caught.value)
 
 
+def test_a_slash_typed_once_more_is_no_matter() -> None:
+    assert parse("/buy 5 AAPL @ 12.40", CONTEXT) == parse("buy 5 AAPL @ 12.40", CONTEXT)
+
+
 def test_takes_any_symbol_while_none_are_known() -> None:
     assert parse("buy 5 ZZZ @ 1", Context()) == Place(Draft(BUY, 5, "ZZZ", price_cents=100))
     with pytest.raises(CommandError, match="Of which instrument"):
