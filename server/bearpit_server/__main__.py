@@ -14,9 +14,6 @@ from typing import Annotated
 
 import typer
 
-# We fork only to stop PostgreSQL, which needs nothing of gRPC; it would warn on the terminal.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
 from bearpit_server.storage.database import Database, DatabaseUnusable
 from bearpit_server.storage.embedded import EmbeddedPostgres, home
 

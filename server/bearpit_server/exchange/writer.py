@@ -42,11 +42,6 @@ class Writer(Generic[T]):
         self._queue.put(None)
         self._thread.join()
 
-    @property
-    def is_current(self) -> bool:
-        """Whether the caller is on this thread."""
-        return threading.current_thread() is self._thread
-
     def _run(self) -> None:
         never = threading.Event()
         last = 0

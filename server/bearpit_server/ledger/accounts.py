@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import CASH, HOUSE, Account
+from bearpit_server.storage.models import HOUSE, Account
 
 Key = tuple[int, int]
 """An owner and an asset."""
@@ -44,10 +44,6 @@ class Accounts:
         """The id of a player's account. Raises KeyError unless it was ensured or loaded before."""
         return self._ids[owner, asset]
 
-    def knows(self, owner: int, asset: int) -> bool:
-        """Whether `of` would find it."""
-        return (owner, asset) in self._ids
-
     @staticmethod
     def _select(keys: list[Key]) -> dict[Key, int]:
         rows = Account.select(Account.owner, Account.asset, Account.id).where(
@@ -68,14 +64,6 @@ class Accounts:
                 raise KeyError(key)
             self._house[key] = found.id
         return self._house[key]
-
-
-def of(owner: int, asset: int = CASH) -> int | None:
-    """The id of a player's account inside a transaction, if there is one."""
-    row = Account.get_or_none(
-        (Account.owner == owner) & (Account.asset == asset) & (Account.kind == "player")
-    )
-    return None if row is None else int(row.id)
 
 
 def open_account(owner: int, asset: int, kind: str = "player") -> int:
