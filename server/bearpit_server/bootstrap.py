@@ -20,6 +20,7 @@ from grpc_reflection.v1alpha import reflection
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.exchange import order_events
+from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
@@ -126,7 +127,8 @@ async def serve(
     except RuntimeError as error:
         raise OSError(f"{address} cannot be listened on; is another server there?") from error
     host = address.rpartition(":")[0]
-    exchange = Exchange(database, settings, bus, f"{host}:{port}", renew_seconds)
+    engine = Engine(database, settings, bus, f"{host}:{port}", renew_seconds)
+    exchange = Exchange(engine, database, settings)
     recording = Recording(order_events.record_of_row, order_events.record_of)
     streams = Streams(exchange, bus, database, recording, asyncio.get_running_loop())
     ready_at: list[datetime] = []
@@ -153,13 +155,13 @@ async def serve(
     ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
-    await exchange.start()
+    await engine.start()
     await server.start()
     ready_at.append(clock.now())
     serving = health_pb2.HealthCheckResponse.SERVING
     for name in ("", *names):
         await healths.set(name, serving)
-    background = asyncio.ensure_future(_background(exchange, gate, database))
+    background = asyncio.ensure_future(_background(engine, gate, database))
     try:
         yield Running(port, exchange, settings, bus)
     finally:
@@ -169,13 +171,13 @@ async def serve(
         await server.stop(GRACE_SECONDS)
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
-        await exchange.stop()
+        await engine.stop()
         passwords.close()
 
 
-async def _background(exchange: Exchange, gate: Gate, database: Database) -> None:
+async def _background(engine: Engine, gate: Gate, database: Database) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(exchange.run())
+        tasks.create_task(engine.run())
         tasks.create_task(gate.watch())
         tasks.create_task(_sweep(database))
 

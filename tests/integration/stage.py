@@ -226,8 +226,10 @@ def commit_trades(trades: Sequence[TradeRecord]) -> None:
             (t.trade_id, t.instrument_id, t.price_cents, t.quantity, t.aggressor, 1, 2, 1, 2, 0, 0)
             for t in batch
         ]
-        bulk.insert_trades(list(zip(*rows, strict=True)), at)
-    candles.record(trades)
+        with bulk.written() as writes:
+            bulk.insert_trades(writes, list(zip(*rows, strict=True)), at)
+    with bulk.written() as writes:
+        candles.record(writes, trades)
 
 
 def _instrument(symbol: str) -> Instrument:

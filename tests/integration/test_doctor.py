@@ -22,7 +22,7 @@ from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.orders import Order as RuleOrder
 from bearpit_server.rules.orders import OrderType, Side, TimeInForce
 from bearpit_server.rules.units import fee_on
-from bearpit_server.storage import candles
+from bearpit_server.storage import bulk, candles
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Order, Player, Posting, Trade
 from hypothesis import HealthCheck, given, settings
@@ -148,7 +148,8 @@ def trade(trade_id: int, buy: Order, sell: Order, price: int, quantity: int, at:
         aggressor=2, buy_order_id=buy.id, sell_order_id=sell.id, buyer_id=ADA, seller_id=BOB,
         buyer_fee_cents=charged[buy.id], seller_fee_cents=charged[sell.id], executed_at=at,
     )  # fmt: skip
-    candles.record([TradeRecord(trade_id, asset, "ACME", price, quantity, 2, at)])
+    with bulk.written() as writes:
+        candles.record(writes, [TradeRecord(trade_id, asset, "ACME", price, quantity, 2, at)])
 
 
 def advance(journal: Journal, order: Order, price: int, quantity: int) -> int:

@@ -12,7 +12,7 @@ from bearpit_server.events.records import QuoteRecord, TradeRecord
 from bearpit_server.game import announcements, market
 from bearpit_server.rules.candles import DAY, MINUTE, PERIODS, QUARTER, Candle, bucket, fold
 from bearpit_server.rules.sessions import Override, Schedule
-from bearpit_server.storage import candles, clock
+from bearpit_server.storage import bulk, candles, clock
 from bearpit_server.storage.candles import Today, Total
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Candle as CandleRow
@@ -271,7 +271,8 @@ def test_candles_of_every_period_are_the_trades_folded_directly(
         CandleRow.delete().execute()
         edges = [0, *sorted({cut for cut in cuts if cut < len(trades)}), len(trades)]
         for first, last in pairwise(edges):  # as the settlement's batches come
-            candles.record(trades[first:last])
+            with bulk.written() as writes:
+                candles.record(writes, trades[first:last])
         for period in PERIODS.values():
             for zone in (VIENNA, UTC):
                 spans: dict[int, list[tuple[int, int]]] = {}
@@ -306,8 +307,9 @@ def test_a_value_that_no_int64_holds_stays_at_the_largest(database: Database) ->
     most = 10**9
     trade = TradeRecord(1, 7, "X", most, most, 1, at("2030-01-01T00:00:00"))
     with database.transaction():
-        candles.record([trade] * 10)
-        candles.record([trade] * 10)
+        for _ in range(2):
+            with bulk.written() as writes:
+                candles.record(writes, [trade] * 10)
         (candle,) = candles.read(7, MINUTE, 10)
         assert candle == Candle(candle.start, most, most, most, most, 20 * most, 2**63 - 1, 20)
         (total,) = candles.totals([7], candle.start - QUARTER, candle.start + DAY).values()
@@ -315,8 +317,8 @@ def test_a_value_that_no_int64_holds_stays_at_the_largest(database: Database) ->
 
 
 def test_recording_nothing_is_nothing(database: Database) -> None:
-    with database.transaction():
-        candles.record([])
+    with database.transaction(), bulk.written() as writes:
+        candles.record(writes, [])
 
 
 # --- status ----------------------------------------------------------------------------------------

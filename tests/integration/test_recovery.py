@@ -14,6 +14,8 @@ from bearpit_server.bootstrap import serve
 from bearpit_server.events.log import Origin
 from bearpit_server.exchange.commands import Placed
 from bearpit_server.exchange.exchange import Ask
+from bearpit_server.exchange.matcher import Matcher
+from bearpit_server.exchange.settlement import Settlement
 from bearpit_server.game import doctor
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.limits import Wish
@@ -180,7 +182,7 @@ async def test_day_orders_expire_over_a_close_that_was_missed(
 
 
 async def test_orders_that_were_accepted_and_not_executed_are_executed_once_in_their_order(
-    database: Database,
+    database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with running(database) as venue:
         await venue.list_instrument("ACME")
@@ -192,8 +194,9 @@ async def test_orders_that_were_accepted_and_not_executed_are_executed_once_in_t
         await venue.settled()
         assert venue.running is not None
         resting = await accept(venue, "ada", limit(Side.BUY, 10, 100), "resting")
-        # What the intake accepts from here on never reaches the matcher, as if the power failed.
-        venue.running.exchange._intake._forward = lambda execution: None
+        # What is accepted from here on is left to a round that never comes, as if the power failed.
+        monkeypatch.setattr(Settlement, "covers", lambda settlement, outcomes: False)
+        monkeypatch.setattr(Matcher, "_settle", lambda matcher, following: None)
         placing = []
         for name, player, wish in (
             ("same price", "bob", limit(Side.BUY, 10, 100)),
@@ -209,6 +212,7 @@ async def test_orders_that_were_accepted_and_not_executed_are_executed_once_in_t
             task.cancel()
         await asyncio.gather(*placing, return_exceptions=True)
         assert not Trade.select().count()
+        monkeypatch.undo()
     for _ in range(2):  # the second start finds nothing left to do
         async with running(database) as venue:
             await venue.settled()

@@ -5,6 +5,7 @@ from bearpit.client import BearpitError, Client
 from bearpit.v1 import market_pb2
 from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.exchange.exchange import Exchange
+from bearpit_server.rules.sessions import Phase
 
 from tests.integration.floor import (
     BY_SCHEDULE,
@@ -264,15 +265,15 @@ async def test_day_orders_end_at_the_close_and_others_stay(floor: Floor) -> None
     assert await floor.book(symbol) == ([(99, 1)], [])
 
 
-async def test_a_day_order_that_the_close_overtakes_ends_with_the_day(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("time_in_force", [pb.TIME_IN_FORCE_GTC, DAY, IOC])
+async def test_an_order_that_the_close_overtakes_is_refused_as_if_it_had_come_later(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch, time_in_force: pb.TimeInForce
 ) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await floor.set_market(CLOSED)
-    monkeypatch.setattr(Exchange, "_check_phase", lambda *_: None)  # it was open when this was checked
-    placed = await floor.place(buyer, buy(symbol, 1, 100, time_in_force=DAY))
-    assert (placed.order.status, placed.order.held) == (EXPIRED, 0)
+    monkeypatch.setattr(Exchange, "phase", lambda *_: Phase.OPEN)  # it was when this was checked
+    await floor.refused(buyer, buy(symbol, 1, 100, time_in_force=time_in_force), "MARKET_CLOSED")
     assert (await floor.wallet(buyer)).held_cents == 0
 
 

@@ -90,9 +90,15 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 def append(events: Iterable[Event], at: datetime | None = None) -> None:
     """Write events; inside the transaction of the change they tell of."""
-    rows = list(events)
+    with bulk.written() as writes:
+        add(writes, list(events), at or now())
+
+
+def add(writes: bulk.Writes, rows: Sequence[Event], at: datetime) -> None:
+    """Let events be written with the rest of a transaction."""
     if rows:
         bulk.insert_events(
+            writes,
             [event.type for event in rows],
             [event.subject for event in rows],
             [event.origin.actor_id for event in rows],
@@ -101,7 +107,7 @@ def append(events: Iterable[Event], at: datetime | None = None) -> None:
             [event.origin.address for event in rows],
             [event.origin.request_id for event in rows],
             [event.payload if isinstance(event.payload, str) else _encode(event.payload) for event in rows],
-            at or now(),
+            at,
         )
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import FillRecord, OrderRecord
 from bearpit_server.exchange.answers import Answer
-from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.exchange.listings import Listing
+from bearpit_server.rules.limits import Wish
 from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused
@@ -24,11 +26,29 @@ class Placed:
 Result = Placed | Refused
 
 
-@dataclass(slots=True)
-class Execute:
-    """Accepted orders of one call. `results` has a place for each of the call's orders; ours are None."""
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An order that passed every check but those that need the ledger."""
 
-    orders: list[tuple[int, LiveOrder]]
+    listing: Listing
+    wish: Wish
+    phase: Phase
+    """The instrument's, when it was checked."""
+    worst_price_cents: int
+    best_price_cents: int
+    """The best price on the other side when it was checked; 0: none. A market order need not be able
+    to pay more than this."""
+    request_id: str
+    request_hash: bytes
+    expires_at: datetime | None
+
+
+@dataclass(slots=True)
+class Place:
+    """Place the orders of one call. `results` has a place for each; those of candidates are None."""
+
+    owner_id: int
+    candidates: list[tuple[int, Candidate]]
     """Each with its place in the results."""
     results: list[Result | None]
     origin: Origin
@@ -67,8 +87,6 @@ class Amend:
     stop_price_cents: int
     origin: Origin
     answer: Answer[Placed]
-    most_value_cents: int = 0
-    """What the order may be worth at most; 0: anything."""
 
     @property
     def body(self) -> str:
@@ -107,7 +125,9 @@ class Drop:
     shards: set[int]
 
 
-Command = Execute | Cancel | CancelMany | Amend | SetPhase | Look | Load | Drop
+Trading = Place | Cancel | CancelMany | Amend | SetPhase | Look
+"""What is carried out together with others, in one transaction."""
+Command = Trading | Load | Drop
 
 
 CANCEL = "CancelOrder"

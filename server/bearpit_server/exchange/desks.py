@@ -23,8 +23,6 @@ class Desk:
         self.phase = listing.phase
         self.reference_cents = listing.terms.reference_price_cents
         self.book = Book(today.last_cents or None, tick_cents=listing.terms.tick_cents)
-        self.loaded: set[int] = set()
-        """Orders that were found in the database: what the intake still sends of them is not new."""
         self._zone = zone
         self._day = bucket(int(at.timestamp()), DAY, zone)
         self._high, self._low = today.high_cents, today.low_cents
@@ -43,7 +41,7 @@ class Desk:
         if self.phase is Phase.OPEN:
             return self.book.execute(order)
         if self.phase is Phase.CLOSED and order.time_in_force is TimeInForce.DAY:
-            return [_expired(order)]  # accepted just before the close
+            return [_ended(order, EndReason.DAY_ENDED)]  # accepted just before the close
         return self.book.collect(order)
 
     def enter(self, phase: Phase) -> list[Outcome]:
@@ -66,15 +64,17 @@ class Desk:
                 ended += self.book.cancel(order.id, EndReason.DAY_ENDED)
         return ended
 
-    def restore(self, order: LiveOrder, at: datetime) -> list[Outcome]:
+    def restore(self, order: LiveOrder, at: datetime, disabled: bool) -> list[Outcome]:
         """Put an order back after a start, in the order of priorities.
 
         One that rested goes to its place. One that was accepted but never executed is executed now; it
-        cannot be told from one that rested at once, but for that one executing changes nothing.
+        cannot be told from one that rested at once, but for that one executing changes nothing. Orders
+        whose day has passed end, and those of an owner who is disabled.
         """
-        self.loaded.add(order.id)
+        if disabled:
+            return [_ended(order, EndReason.DISABLED)]
         if order.expires_at is not None and order.expires_at <= at:
-            return [_expired(order)]
+            return [_ended(order, EndReason.DAY_ENDED)]
         triggered = order.status is OrderStatus.WORKING and order.type in (
             OrderType.STOP,
             OrderType.STOP_LIMIT,
@@ -127,6 +127,6 @@ class Desk:
         return (self.book.best_ask if side is Side.BUY else self.book.best_bid) or 0
 
 
-def _expired(order: LiveOrder) -> Outcome:
+def _ended(order: LiveOrder, reason: EndReason) -> Outcome:
     quantity, order.remaining = order.remaining, 0
-    return Ended(order, quantity, EndReason.DAY_ENDED)
+    return Ended(order, quantity, reason)

@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
+from datetime import UTC
 from typing import TypeVar
 
-from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
-from bearpit_server.events.records import OrderRecord, QuoteRecord, StatusChange
+from bearpit_server.events.records import OrderRecord, QuoteRecord
 from bearpit_server.exchange import orders
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.commands import (
@@ -19,39 +18,26 @@ from bearpit_server.exchange.commands import (
     Amend,
     Cancel,
     CancelMany,
-    Command,
-    Drop,
-    Load,
-    Look,
+    Candidate,
     Placed,
     Result,
-    SetPhase,
 )
 from bearpit_server.exchange.desks import Desk
-from bearpit_server.exchange.intake import Candidate, Intake, Placing
-from bearpit_server.exchange.listings import Listing, Listings
+from bearpit_server.exchange.engine import Engine
+from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.exchange.matcher import Matcher
-from bearpit_server.exchange.shards import RENEW_SECONDS, Shards
-from bearpit_server.exchange.writer import Writer
-from bearpit_server.ledger.accounts import Accounts
-from bearpit_server.rules.limits import Wish, check_band, check_phase, check_wish, worst_price
+from bearpit_server.rules.limits import Wish, check_band, check_wish, worst_price
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.rules.refusals import Refused, invalid
-from bearpit_server.rules.sessions import Override, Phase, next_open, session_end
+from bearpit_server.rules.sessions import Override, Phase, session_end
 from bearpit_server.rules.units import MAX_PRICE_CENTS, MAX_QUANTITY
-from bearpit_server.storage import clock, hours, requests
+from bearpit_server.storage import clock, requests
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import HOUSE, Instrument
-from bearpit_server.storage.sequences import Ids
 from bearpit_server.storage.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
-
-PHASE_SECONDS = 0.25
-"""How often the calendar is asked whether a phase has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,171 +53,18 @@ class Ask:
 class Exchange:
     """Everything between a servicer and the books."""
 
-    def __init__(
-        self,
-        database: Database,
-        settings: Settings,
-        bus: Bus,
-        address: str,
-        renew_seconds: float = RENEW_SECONDS,
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        self._loop = loop
+    def __init__(self, engine: Engine, database: Database, settings: Settings) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._engine = engine
+        self._matcher = engine.matcher
         self._database = database
         self._settings = settings
-        self._bus = bus
-        self._renew_seconds = renew_seconds
-        self.accounts = Accounts(database)
-        self.listings = Listings()
-        self.shards = Shards(address)
-        self._market = hours.Market(Override.NONE, False, None)
-        ids = Ids("order_ids")
-        self._matcher = Matcher(
-            database, self.accounts, self.listings, self._zone, self.shards, bus, ids, loop
-        )
-        self._executing: Writer[Command] = Writer("matcher", self._matcher.work)
-        self._intake = Intake(
-            database, self.accounts, self.shards, settings, bus, ids, loop,
-            lambda owner: self._matcher.open_orders[owner], self._executing.put, self._reload,
-        )  # fmt: skip
-        self._accepting: Writer[Placing] = Writer("intake", self._intake.work)
-        self._refreshing = asyncio.Lock()
-
-    # Life
-
-    async def start(self) -> None:
-        """Load what there is, take the shards that are free, and be ready."""
-        await self._database.run(self._load)
-        await self._database.run(self._prepare_accounts)
-        self._executing.start()
-        self._accepting.start()
-        await self._renew()
-        await self.refresh()
-
-    async def run(self) -> None:
-        """Keep the leases and follow the calendar, until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._keep_leases())
-            tasks.create_task(self._keep_phases())
-
-    async def stop(self) -> None:
-        """Finish what was begun, and give the shards up."""
-        await asyncio.to_thread(self._accepting.stop)
-        await asyncio.to_thread(self._executing.stop)
-        try:
-            await self._database.run(self.shards.release)
-        except Refused as refused:
-            logger.warning("the leases will run out by themselves: %s", refused)
-
-    def _load(self) -> None:
-        self.listings.load()
-        self._settings.load()
-        self._market = hours.read()
-
-    def _prepare_accounts(self) -> None:
-        for kind in ("issuer", "treasury", "fees"):
-            self.accounts.house(0, kind)
-
-    def _zone(self) -> tzinfo:
-        return self._market.zone
-
-    async def _keep_leases(self) -> None:
-        while True:
-            await asyncio.sleep(self._renew_seconds)
-            try:
-                await self._renew()
-                await self.refresh()
-            except Refused as refused:
-                logger.warning("the leases could not be renewed: %s", refused)
-            except Exception:
-                logger.exception("the leases could not be renewed")
-
-    async def _keep_phases(self) -> None:
-        while True:
-            await asyncio.sleep(PHASE_SECONDS)
-            self._follow_calendar()
-
-    async def _renew(self) -> None:
-        gained, lost = await self._database.run(self.shards.renew)
-        if lost:
-            logger.warning("shards %s went to another server", sorted(lost))
-            self._executing.put(Drop(lost))
-            # What came back meanwhile counts as ours again only when its old books are gone.
-            await self._look(lambda: None)
-        self.shards.adopt(gained)
-        wanted = gained | (self._matcher.broken & self.shards.epochs.keys())
-        if wanted:
-            answer: Answer[set[int]] = Answer(self._loop)
-            self._executing.put(Load(wanted, answer))
-            await answer.wait()
-            logger.info("books of shards %s are loaded", sorted(wanted))
-
-    def _reload(self, shards: set[int]) -> None:
-        self._executing.put(Load(shards, Answer(self._loop)))
-
-    # What operators change
+        self.listings = engine.listings
+        self.shards = engine.shards
 
     async def refresh(self) -> None:
-        """Read instruments, the market's row and the settings again, and act on what changed."""
-        async with self._refreshing:
-            before = self._market
-            await self._database.run(self._load)
-            new = [listing for listing in self.listings.by_id.values() if self._is_missing(listing)]
-            if new:
-                answer: Answer[set[int]] = Answer(self._loop)
-                self._executing.put(Load({listing.shard for listing in new}, answer))
-                await answer.wait()
-            await self._look(self._follow_listings)
-            self._follow_calendar()
-            await self._look(lambda: None)  # the books have followed
-            for listing in self.listings.by_id.values():
-                if listing.ipo_quantity and not listing.ipo_order_id and listing.shard in self.shards.epochs:
-                    await self._offer(listing)
-            if before != self._market:
-                self._bus.publish([StatusChange()])
-
-    def _is_missing(self, listing: Listing) -> bool:
-        return listing.shard in self.shards.epochs and listing.id not in self._matcher.desks
-
-    def _follow_listings(self) -> None:
-        for desk in self._matcher.desks.values():
-            listing = self.listings.by_id.get(desk.id)
-            if listing is not None:
-                desk.follow(listing, self._market.zone)
-
-    def _follow_calendar(self) -> None:
-        now = clock.now()
-        for listing in self.listings.by_id.values():
-            desk = self._matcher.desks.get(listing.id)
-            phase = self._market.phase(now, listing.halted)
-            if desk is not None and desk.phase is not phase:
-                self._executing.put(SetPhase(listing.id, phase))
-
-    async def _offer(self, listing: Listing) -> None:
-        """Place the treasury's order of an IPO; once, however often it is tried."""
-        wish = Wish(
-            Side.SELL, OrderType.LIMIT, TimeInForce.GTC, listing.ipo_quantity, listing.ipo_price_cents
-        )
-        request_id = f"ipo:{listing.symbol}"
-        candidate = Candidate(
-            listing,
-            wish,
-            listing.ipo_price_cents,
-            0,
-            request_id,
-            requests.body_hash(request_id.encode()),
-            None,
-        )
-        result = (await self._accept(HOUSE, Origin(HOUSE, "", request_id), [(0, candidate)], [None]))[0]
-        if isinstance(result, Placed):
-            await self._database.run(self._note_offer, listing.id, result.order.order_id)
-            await self._database.run(self.listings.load)
-        else:
-            logger.warning("the IPO of %s is not offered yet: %s", listing.symbol, result)
-
-    @staticmethod
-    def _note_offer(instrument_id: int, order_id: int) -> None:
-        Instrument.update(ipo_order_id=order_id).where(Instrument.id == instrument_id).execute()
+        """Read what operators may have changed, and act on it."""
+        await self._engine.refresh()
 
     # What everybody may see
 
@@ -246,9 +79,8 @@ class Exchange:
         return self._matcher.quotes
 
     def phase(self, listing: Listing) -> Phase:
-        """The phase of an instrument now: its book's, else what the calendar says."""
-        desk = self._matcher.desks.get(listing.id)
-        return desk.phase if desk else self._market.phase(clock.now(), listing.halted)
+        """The phase of an instrument now."""
+        return self._engine.phase(listing)
 
     async def depth(
         self, instrument_id: int, levels: int
@@ -259,7 +91,7 @@ class Exchange:
             desk = self._desk(instrument_id)
             return *desk.book.depth(levels), desk.book.last_price_cents or 0
 
-        return await self._look(read)
+        return await self._engine.look(read)
 
     def _desk(self, instrument_id: int) -> Desk:
         desk = self._matcher.desks.get(instrument_id)
@@ -268,15 +100,7 @@ class Exchange:
         return desk
 
     def _not_here(self, instrument_id: int) -> Refused:
-        listing = self.listings.by_id[instrument_id]
-        if listing.shard in self.shards.epochs:
-            return Refused("NOT_READY", "the exchange is still loading; try again in a moment")
-        return self.shards.elsewhere(listing.shard)
-
-    async def _look(self, read: Callable[[], T]) -> T:
-        answer: Answer[T] = Answer(self._loop)
-        self._executing.put(Look(read, answer))  # type: ignore[arg-type]
-        return await answer.wait()
+        return self._matcher.not_here(self.listings.by_id[instrument_id])
 
     # Orders
 
@@ -293,7 +117,7 @@ class Exchange:
             except Refused as refused:
                 repeated = refused.code != 3 and isinstance(ask, Ask) and await self._repeated(owner_id, ask)
                 results.append(repeated or refused)
-        done = await self._accept(owner_id, origin, candidates, results)
+        done = await self._engine.place(owner_id, origin, candidates, results)
         return [await self._with_fills(result) for result in done if result is not None]
 
     async def _with_fills(self, result: Result) -> Result:
@@ -301,19 +125,6 @@ class Exchange:
         if isinstance(result, Placed) and sum(fill.quantity for fill in result.fills) < result.order.filled:
             return Placed(result.order, tuple(await self._database.run(orders.fills_of, result.order)))
         return result
-
-    async def _accept(
-        self,
-        owner_id: int,
-        origin: Origin,
-        candidates: list[tuple[int, Candidate]],
-        results: list[Result | None],
-    ) -> list[Result | None]:
-        if not candidates:
-            return results
-        answer: Answer[list[Result | None]] = Answer(self._loop)
-        self._accepting.put(Placing(owner_id, candidates, results, origin, answer))
-        return await answer.wait()
 
     async def _repeated(self, owner_id: int, ask: Ask) -> Placed | None:
         """The order that this request placed when the market still took it."""
@@ -331,19 +142,15 @@ class Exchange:
         now = clock.now()
         if listing.id not in self._matcher.desks:
             raise self._not_here(listing.id)
-        self._check_phase(listing, wish)
+        phase = self.phase(listing)
+        self._engine.check_phase(listing, wish, phase)
         worst, best = self._bounds(listing, wish)
         if wish.is_priced:
             check_band(terms, worst)
         expires = None
-        if wish.time_in_force is TimeInForce.DAY and self._market.override is Override.NONE:
-            expires = session_end(now, self._market.schedule)
-        return Candidate(listing, wish, worst, best, ask.request_id, ask.request_hash, expires)
-
-    def _check_phase(self, listing: Listing, wish: Wish) -> None:
-        schedule = self._market.schedule if self._market.override is Override.NONE else None
-        opens = next_open(clock.now(), schedule)
-        check_phase(listing.terms, wish, self.phase(listing), opens.isoformat() if opens else "")
+        if wish.time_in_force is TimeInForce.DAY and self._engine.market.override is Override.NONE:
+            expires = session_end(now, self._engine.market.schedule)
+        return Candidate(listing, wish, phase, worst, best, ask.request_id, ask.request_hash, expires)
 
     def _bounds(self, listing: Listing, wish: Wish) -> tuple[int, int]:
         """The worst price of an order, and the best on the other side now; 0: none."""
@@ -364,7 +171,7 @@ class Exchange:
         refusals: list[Refused] = []
         worst = best = 0
         try:
-            self._check_phase(listing, wish)
+            self._engine.check_phase(listing, wish, self.phase(listing))
         except Refused as refused:
             refusals.append(refused)
         try:
@@ -386,7 +193,7 @@ class Exchange:
             affordable = listing.terms.affordable(order.quantity, funds.free_cash_cents, order.fee_bps)
             order.price_cents = affordable if affordable >= best else order.price_cents
         refusals += orders.shortages(order, funds)
-        refusals += orders.over_limits(order, self._matcher.open_orders[owner_id], funds, self._settings)
+        refusals += orders.over_limits(order, self._matcher.open_orders(owner_id), funds, self._settings)
         takes: list[tuple[int, int]] = []
         resting = order.quantity
         if self.phase(listing) is Phase.OPEN and worst:
@@ -395,7 +202,7 @@ class Exchange:
                 book = self._desk(listing.id).book
                 return book.preview(order), book.resting_after(order)
 
-            takes, resting = await self._look(foresee)
+            takes, resting = await self._engine.look(foresee)
         return orders.preview(order, takes, resting, funds, refusals)
 
     async def cancel(
@@ -411,7 +218,7 @@ class Exchange:
         if repeated := await self._recall(origin, CANCEL, body):
             return repeated[0]
         answer: Answer[Placed] = Answer(self._loop)
-        self._executing.put(Cancel(order_id, owner_id, origin, answer))
+        self._engine.put(Cancel(order_id, owner_id, origin, answer))
         try:
             return (await answer.wait()).order
         except Refused as refused:
@@ -439,7 +246,7 @@ class Exchange:
         if repeated is not None:
             return repeated
         answer: Answer[list[Placed]] = Answer(self._loop)
-        self._executing.put(CancelMany(owner_id, instrument_id, reason, origin, answer))
+        self._engine.put(CancelMany(owner_id, instrument_id, reason, origin, answer))
         cancelled = [placed.order for placed in await answer.wait()]
         if not cancelled and is_request:
             # The same request may have come first, a moment ago.
@@ -464,11 +271,10 @@ class Exchange:
             if not 0 <= value <= highest:
                 raise invalid(field, f"give 1 to {highest}, or 0 to leave it as it is")
         answer: Answer[Placed] = Answer(self._loop)
-        most = self._settings.number("max_order_value_cents")
-        command = Amend(order_id, owner_id, quantity, price_cents, stop_price_cents, origin, answer, most)
+        command = Amend(order_id, owner_id, quantity, price_cents, stop_price_cents, origin, answer)
         if repeated := await self._recall(origin, AMEND, command.body):
             return Placed(repeated[0])
-        self._executing.put(command)
+        self._engine.put(command)
         try:
             return await answer.wait()
         except Refused as refused:
@@ -505,7 +311,7 @@ class Exchange:
                 return None
             return orders.explain(live, desk, self.listings.by_id[desk.id].terms)
 
-        return await self._look(read) or orders.Explanation(
+        return await self._engine.look(read) or orders.Explanation(
             found, orders.Obstacle.ENDED, "the order has ended"
         )
 

@@ -1,243 +1,136 @@
-"""The first commit: orders are checked, held for and made durable, a batch at a time."""
+"""Accepting orders: what needs the ledger is checked, funds are held, and the order has its number."""
 
-import asyncio
-import logging
-from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
 
-import peewee as pw
-
-from bearpit_server.events import log
-from bearpit_server.events.bus import Bus
-from bearpit_server.events.log import Event, Origin
-from bearpit_server.events.records import OrderChange, Record, WalletChange
 from bearpit_server.exchange import order_events
-from bearpit_server.exchange.answers import Answer, Answers
-from bearpit_server.exchange.commands import Execute, Placed, Result
-from bearpit_server.exchange.listings import Listing
+from bearpit_server.exchange.commands import Amend, Candidate, Place, Placed, Trading
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.exchange.shards import ShardLost, Shards
+from bearpit_server.exchange.settlement import Settlement
 from bearpit_server.ledger.accounts import Accounts
-from bearpit_server.ledger.journal import Balance, Journal, insufficient
-from bearpit_server.rules.limits import Wish
+from bearpit_server.ledger.journal import Balance, insufficient
 from bearpit_server.rules.orders import OrderType, Side
 from bearpit_server.rules.refusals import Refused
-from bearpit_server.storage import bulk, clock, requests
-from bearpit_server.storage.database import Database
+from bearpit_server.storage import bulk, requests
 from bearpit_server.storage.models import CASH, HOUSE, DayUsage, Order
 from bearpit_server.storage.sequences import Ids
 from bearpit_server.storage.settings import Settings
-
-logger = logging.getLogger(__name__)
 
 MOST_COUNTED_CENTS = 10**18
 """Where the day's worth of a player's orders stops counting: above every limit, within an int64."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An order that passed every check but those that need the database."""
-
-    listing: Listing
-    wish: Wish
-    worst_price_cents: int
-    best_price_cents: int
-    """The best price on the other side when it was checked; 0: none. A market order need not be able
-    to pay more than this."""
-    request_id: str
-    request_hash: bytes
-    expires_at: datetime | None
-
-
-@dataclass(slots=True)
-class Placing:
-    """The orders of one call. `results` has a place for each; those of candidates are None."""
-
-    owner_id: int
-    candidates: list[tuple[int, Candidate]]
-    results: list[Result | None]
-    origin: Origin
-    answer: Answer[list[Result | None]]
-
-
-@dataclass(slots=True)
-class _Acceptance:
-    """What one transaction accepts."""
-
-    journal: Journal
-    orders: list[LiveOrder] = field(default_factory=list)
-    hashes: list[bytes] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    changes: list[OrderChange] = field(default_factory=list)
-    executions: list[Execute] = field(default_factory=list)
-    by_request: dict[tuple[int, str], tuple[LiveOrder, bytes]] = field(default_factory=dict)
-    usage: dict[int, list[int]] = field(default_factory=dict)
-    """Orders and cents of the day, by owner; only while a daily limit is set."""
-    added: dict[int, list[int]] = field(default_factory=dict)
-    new_orders: Counter[int] = field(default_factory=Counter)
-
-    def repeated(self, key: tuple[int, str], candidate: Candidate) -> LiveOrder:
-        """The order that came with this request id in the same batch, if it was the same order."""
-        order, request_hash = self.by_request[key]
-        if request_hash != candidate.request_hash:
-            raise requests.reused(candidate.request_id)
-        return order
-
-
 class Intake:
-    """Accepts orders; `work` runs on the intake's thread and hands what it accepted to `forward`."""
+    """What accepting needs, on the matcher's thread."""
 
     def __init__(
-        self,
-        database: Database,
-        accounts: Accounts,
-        shards: Shards,
-        settings: Settings,
-        bus: Bus,
-        ids: Ids,
-        loop: asyncio.AbstractEventLoop,
-        open_orders: Callable[[int], int],
-        forward: Callable[[Execute], None],
-        reload: Callable[[set[int]], None],
+        self, accounts: Accounts, settings: Settings, ids: Ids, open_orders: Callable[[int], int]
     ) -> None:
-        """`reload` builds the books of shards again, of which some orders may not have been forwarded."""
-        self._database = database
-        self._accounts = accounts
-        self._shards = shards
-        self._settings = settings
-        self._bus = bus
-        self._ids = ids
-        self._open_orders = open_orders
-        self._forward = forward
-        self._reload = reload
-        self._answers = Answers(loop)
+        self.accounts = accounts
+        self.settings = settings
+        self.ids = ids
+        self.open_orders = open_orders
 
-    def work(self, batch: list[Placing]) -> None:
-        """Accept what can be accepted; a refused order costs its neighbours nothing."""
-        try:
-            accounts = self._ensure_accounts(batch)
-            try:
-                accepted, wallets = self._accept(batch, accounts, repeats=False)
-            except pw.IntegrityError:
-                # A request id that was used before: look each one up. Rare, so not on every batch.
-                accepted, wallets = self._accept(batch, accounts, repeats=True)
-        except ShardLost:
-            self._refuse(batch, lambda candidate: self._shards.elsewhere(candidate.listing.shard))
-        except Refused as refused:
-            # Whether it was committed, only the database knows; if so, loading the books executes it.
-            self._reload(
-                {candidate.listing.shard for placing in batch for _, candidate in placing.candidates}
-            )
-            self._refuse(batch, lambda _, why=refused: why)  # type: ignore[misc]
-        except Exception as error:
-            logger.critical("orders could not be accepted", exc_info=error)
-            self._refuse(batch, lambda _: Refused("NOT_READY", "the exchange is recovering; try again"))
-        else:
-            self._tell(accepted, wallets)
-            for execution in accepted.executions:
-                self._forward(execution)
-            self._answers.deliver()
-
-    def _refuse(self, batch: list[Placing], why: Callable[[Candidate], Refused]) -> None:
-        for placing in batch:
-            for place, candidate in placing.candidates:
-                placing.results[place] = why(candidate)
-            self._answers.give(placing.answer, placing.results)
-        self._answers.deliver()
-
-    def _ensure_accounts(self, batch: list[Placing]) -> set[int]:
-        """The ids of all accounts involved, buyers' share accounts made where they have none yet."""
-        keys = {
-            (placing.owner_id, asset)
-            for placing in batch
-            for _, candidate in placing.candidates
+    def prepare(self, commands: Iterable[Trading]) -> None:
+        """Make the accounts that buyers of an instrument do not have yet; outside of any transaction."""
+        self.accounts.ensure(
+            (command.owner_id, asset)
+            for command in commands
+            if isinstance(command, Place) and command.owner_id != HOUSE
+            for _, candidate in command.candidates
             for asset in (CASH, candidate.listing.id)
-            if placing.owner_id != HOUSE
-        }
-        ids = set(self._accounts.ensure(keys).values())
-        for placing in batch:
-            if placing.owner_id == HOUSE:
-                ids.add(self._accounts.house(CASH, "treasury"))
-                ids |= {candidate.listing.treasury_account for _, candidate in placing.candidates}
-        return ids
+        )
 
-    def _accept(
-        self, batch: list[Placing], accounts: set[int], repeats: bool
-    ) -> tuple[_Acceptance, list[WalletChange]]:
-        at = clock.now()
-        accepted = _Acceptance(Journal(at))
-        for placing in batch:
-            for place, _ in placing.candidates:
-                placing.results[place] = None
-        with self._database.transaction():
-            self._shards.check(
-                candidate.listing.shard for placing in batch for _, candidate in placing.candidates
-            )
-            accepted.journal.lock(accounts)
-            self._read_usage(batch, accepted, at.date())
-            known = self._known(batch) if repeats else {}
-            for placing in batch:
-                self._accept_call(placing, accepted, known, at)
-            wallets = accepted.journal.write()
-            self._insert(accepted, at)
-            log.append(accepted.events, at)
-        self._answer_refused(batch, accepted)
-        return accepted, wallets
+    def begin(
+        self, settlement: Settlement, commands: Iterable[Trading], known: Sequence[int]
+    ) -> "Acceptance":
+        """Accept for these commands, in the transaction of a settlement; `known` are orders placed before."""
+        rows = Order.select().where(Order.id << known) if known else ()
+        owners = {command.owner_id for command in commands if isinstance(command, Place | Amend)}
+        return Acceptance(self, settlement, rows, self._usage(settlement, owners))
 
-    def _accept_call(
-        self, placing: Placing, accepted: _Acceptance, known: dict[tuple[int, str], Order], at: datetime
+    def _usage(self, settlement: Settlement, owners: set[int]) -> dict[int, list[int]]:
+        if not (self.settings.number("max_day_orders") or self.settings.number("max_day_value_cents")):
+            return {}
+        usage = {owner: [0, 0] for owner in owners if owner != HOUSE}
+        rows = DayUsage.select(DayUsage.player_id, DayUsage.orders, DayUsage.value_cents).where(
+            DayUsage.day == settlement.at.astimezone(UTC).date(), DayUsage.player_id << list(usage)
+        )
+        for owner, orders, value in rows.tuples():
+            usage[owner] = [orders, value]
+        return usage
+
+
+class Acceptance:
+    """What one transaction accepts."""
+
+    def __init__(
+        self, intake: Intake, settlement: Settlement, known: Iterable[Order], usage: dict[int, list[int]]
     ) -> None:
-        mine: list[tuple[int, LiveOrder]] = []
-        for place, candidate in placing.candidates:
-            key = (placing.owner_id, candidate.request_id)
-            try:
-                if key in known:
-                    placing.results[place] = _repeated(known[key], candidate)
-                elif key in accepted.by_request:
-                    mine.append((place, accepted.repeated(key, candidate)))
-                else:
-                    mine.append((place, self._accept_one(placing, candidate, accepted, at)))
-            except Refused as refused:
-                placing.results[place] = refused
-        if mine:
-            accepted.executions.append(Execute(mine, placing.results, placing.origin, placing.answer))
+        self._intake = intake
+        self._settlement = settlement
+        self._known = {(row.player_id, row.request_id): row for row in known}
+        self._accepted: dict[tuple[int, str], tuple[LiveOrder, bytes]] = {}
+        self._usage = usage
+        """Orders and cents of the day, by owner; only while a daily limit is set."""
+        self._added: dict[int, list[int]] = {}
 
-    def _accept_one(
-        self, placing: Placing, candidate: Candidate, accepted: _Acceptance, at: datetime
-    ) -> LiveOrder:
-        owner, wish, listing, journal = placing.owner_id, candidate.wish, candidate.listing, accepted.journal
-        order = self._order(owner, candidate, at)
+    def earlier(self, owner_id: int, candidate: Candidate) -> LiveOrder | Placed | None:
+        """The order that came with this request id before. Raises Refused REQUEST_ID_REUSED."""
+        key = owner_id, candidate.request_id
+        earlier: LiveOrder | Placed
+        if key in self._accepted:
+            earlier, request_hash = self._accepted[key]
+        elif key in self._known:
+            row = self._known[key]
+            earlier, request_hash = (
+                Placed(order_events.record_of_row(row, candidate.listing.symbol)),
+                bytes(row.request_hash),
+            )
+        else:
+            return None
+        if request_hash != candidate.request_hash:
+            raise requests.reused(candidate.request_id)
+        return earlier
+
+    def accept(self, command: Place, candidate: Candidate) -> LiveOrder:
+        """Hold what an order needs, and number it. Raises Refused; then nothing has changed."""
+        owner, journal = command.owner_id, self._settlement.journal
+        order = self._order(owner, candidate)
         account = journal.accounts[order.holding_account]
         if account.disabled:
             raise Refused("PLAYER_DISABLED", "you have been disabled; ask an operator")
-        self._fit_to_funds(order, candidate, account)
-        self._check_limits(order, accepted)
+        _fit_to_funds(order, candidate, account)
+        self._check_limits(order)
         if order.hold > account.free:
             raise insufficient(account, order.hold)
-        order.id = order.priority = self._ids.take()
-        order.held = order.hold
-        journal.hold(account.id, order.held)
-        origin = Origin(placing.origin.actor_id, placing.origin.address, candidate.request_id)
-        sequence = None if owner == HOUSE else journal.next_order_sequence(owner)
-        record = order.record()
-        accepted.events.append(order_events.event_of(order_events.ACCEPTED, record, origin, sequence))
-        if sequence is not None:
-            accepted.changes.append(OrderChange(owner, sequence, record, None))
-        accepted.orders.append(order)
-        accepted.hashes.append(candidate.request_hash)
-        accepted.by_request[owner, candidate.request_id] = order, candidate.request_hash
-        accepted.new_orders[owner] += 1
-        assert order.instrument_id == listing.id and order.remaining == wish.quantity
+        order.id = order.priority = self._intake.ids.take()
+        self._count(owner, 1, order.quantity * order.price_cents)
+        self._settlement.accept(order, candidate.request_hash, command.origin)
+        self._accepted[owner, candidate.request_id] = order, candidate.request_hash
         return order
 
-    def _order(self, owner: int, candidate: Candidate, at: datetime) -> LiveOrder:
-        wish, listing = candidate.wish, candidate.listing
-        if owner == HOUSE:
-            cash, share = self._accounts.house(CASH, "treasury"), listing.treasury_account
-        else:
-            cash, share = self._accounts.of(owner, CASH), self._accounts.of(owner, listing.id)
+    def grow(self, order: LiveOrder, changed: LiveOrder) -> None:
+        """Check and count what an amendment makes of an order. Raises Refused LIMIT_EXCEEDED."""
+        value = changed.settled_quantity * changed.price_cents
+        more = value - order.settled_quantity * order.price_cents
+        if more > 0 and order.owner_id != HOUSE:
+            used_value = self._usage.get(order.owner_id, (0, 0))[1]
+            self._check("max_order_value_cents", 0, value)
+            self._check("max_day_value_cents", used_value, more)
+            self._count(order.owner_id, 0, more)
+
+    def add_to(self, writes: bulk.Writes) -> None:
+        """Let the day's counts be written with the rest of the transaction."""
+        if self._added:
+            owners = sorted(self._added)
+            day = self._settlement.at.astimezone(UTC).date()
+            orders, values = zip(*[self._added[owner] for owner in owners], strict=True)
+            bulk.count_day(writes, day, owners, orders, values)
+
+    def _order(self, owner: int, candidate: Candidate) -> LiveOrder:
+        wish, listing, at = candidate.wish, candidate.listing, self._settlement.at
+        cash, share = self._intake.accounts.trading(owner, listing.id)
         order = LiveOrder(
             id=0, owner_id=owner, instrument_id=listing.id, side=wish.side, type=wish.type,
             time_in_force=wish.time_in_force, quantity=wish.quantity, price_cents=candidate.worst_price_cents,
@@ -249,105 +142,38 @@ class Intake:
         order.settled_status = order.first_status()
         return order
 
-    @staticmethod
-    def _fit_to_funds(order: LiveOrder, candidate: Candidate, account: Balance) -> None:
-        """Let a market order go less far from the market rather than refuse it, while it can pay the best."""
-        if order.type is not OrderType.MARKET or order.side is not Side.BUY or candidate.wish.price_cents:
-            return
-        if order.hold > account.free and candidate.best_price_cents:
-            affordable = candidate.listing.terms.affordable(order.quantity, account.free, order.fee_bps)
-            if affordable >= candidate.best_price_cents:
-                order.price_cents = affordable
-
-    def _check_limits(self, order: LiveOrder, accepted: _Acceptance) -> None:
+    def _check_limits(self, order: LiveOrder) -> None:
         if order.owner_id == HOUSE:
             return
         value = order.quantity * order.price_cents
-        used_orders, used_value = accepted.usage.get(order.owner_id, (0, 0))
-        open_orders = self._open_orders(order.owner_id) + accepted.new_orders[order.owner_id]
-        for key, used, more in (
-            ("max_open_orders", open_orders, 1),
-            ("max_order_value_cents", 0, value),
-            ("max_day_orders", used_orders, 1),
-            ("max_day_value_cents", used_value, value),
-        ):
-            allowed = self._settings.number(key)
-            if allowed and used + more > allowed:
-                raise limit_exceeded(key, allowed, used)
-        if order.owner_id in accepted.usage:
-            accepted.usage[order.owner_id][0] += 1
-            accepted.usage[order.owner_id][1] += min(value, MOST_COUNTED_CENTS - used_value)
-            added = accepted.added.setdefault(order.owner_id, [0, 0])
-            added[0] += 1
-            added[1] += min(value, MOST_COUNTED_CENTS - used_value)
+        used_orders, used_value = self._usage.get(order.owner_id, (0, 0))
+        self._check("max_open_orders", self._intake.open_orders(order.owner_id), 1)
+        self._check("max_order_value_cents", 0, value)
+        self._check("max_day_orders", used_orders, 1)
+        self._check("max_day_value_cents", used_value, value)
 
-    def _read_usage(self, batch: list[Placing], accepted: _Acceptance, day: date) -> None:
-        if not (self._settings.number("max_day_orders") or self._settings.number("max_day_value_cents")):
-            return
-        accepted.usage = {placing.owner_id: [0, 0] for placing in batch if placing.owner_id != HOUSE}
-        rows = DayUsage.select(DayUsage.player_id, DayUsage.orders, DayUsage.value_cents).where(
-            DayUsage.day == day, DayUsage.player_id << list(accepted.usage)
-        )
-        for owner, orders, value in rows.tuples():
-            accepted.usage[owner] = [orders, value]
+    def _check(self, key: str, used: int, more: int) -> None:
+        allowed = self._intake.settings.number(key)
+        if allowed and used + more > allowed:
+            raise limit_exceeded(key, allowed, used)
 
-    @staticmethod
-    def _known(batch: list[Placing]) -> dict[tuple[int, str], Order]:
-        """The orders that were placed with these request ids before."""
-        keys = [
-            (placing.owner_id, candidate.request_id)
-            for placing in batch
-            for _, candidate in placing.candidates
-        ]
-        rows = Order.select().where(
-            pw.Tuple(Order.player_id, Order.request_id).in_([pw.Tuple(*key) for key in keys])
-        )
-        return {(row.player_id, row.request_id): row for row in rows}
+    def _count(self, owner: int, orders: int, value: int) -> None:
+        if owner in self._usage:
+            usage, added = self._usage[owner], self._added.setdefault(owner, [0, 0])
+            counted = min(value, MOST_COUNTED_CENTS - usage[1])
+            for counts in (usage, added):
+                counts[0] += orders
+                counts[1] += counted
 
-    @staticmethod
-    def _insert(accepted: _Acceptance, at: datetime) -> None:
-        if not accepted.orders:
-            return
-        numbers = zip(
-            *[
-                (
-                    o.id, o.owner_id, o.instrument_id, int(o.side), int(o.type), int(o.time_in_force),
-                    o.quantity, o.price_cents, o.stop_price_cents, int(o.post_only), int(o.self_trade),
-                    o.fee_bps, o.held,
-                )
-                for o in accepted.orders
-            ],
-            strict=True,
-        )  # fmt: skip
-        bulk.insert_orders(
-            list(numbers),
-            [order.request_id for order in accepted.orders],
-            accepted.hashes,
-            [None if o.expires_at is None else int(o.expires_at.timestamp()) for o in accepted.orders],
-            at,
-        )
-        if accepted.added:
-            owners = sorted(accepted.added)
-            bulk.count_day(
-                at.astimezone(UTC).date(),
-                owners,
-                [accepted.added[owner][0] for owner in owners],
-                [accepted.added[owner][1] for owner in owners],
-            )
 
-    def _answer_refused(self, batch: list[Placing], accepted: _Acceptance) -> None:
-        """Calls of which nothing goes on to be executed have their answer now."""
-        going_on = {id(execution.answer) for execution in accepted.executions}
-        for placing in batch:
-            if id(placing.answer) not in going_on:
-                self._answers.give(placing.answer, placing.results)
-
-    def _tell(self, accepted: _Acceptance, wallets: list[WalletChange]) -> None:
-        watched = self._bus.watched
-        if watched:
-            told: list[Record] = [change for change in accepted.changes if change.player_id in watched]
-            told += [wallet for wallet in wallets if wallet.player_id in watched]
-            self._bus.publish(told)
+def _fit_to_funds(order: LiveOrder, candidate: Candidate, account: Balance) -> None:
+    """Let a market order go less far from the market rather than refuse it, while it can pay the best."""
+    if order.type is not OrderType.MARKET or order.side is not Side.BUY or candidate.wish.price_cents:
+        return
+    if order.hold > account.free and candidate.best_price_cents:
+        affordable = candidate.listing.terms.affordable(order.quantity, account.free, order.fee_bps)
+        if affordable >= candidate.best_price_cents:
+            order.price_cents = affordable
 
 
 def limit_exceeded(key: str, allowed: int, used: int) -> Refused:
@@ -359,10 +185,3 @@ def limit_exceeded(key: str, allowed: int, used: int) -> Refused:
         "max_day_value_cents": "cents a day; go on tomorrow",
     }[key]
     return Refused("LIMIT_EXCEEDED", f"the limit is {allowed} {what}", limit=key, allowed=allowed, used=used)
-
-
-def _repeated(row: Order, candidate: Candidate) -> Result:
-    """What an order that was placed before has come to, if it was this one."""
-    if bytes(row.request_hash) != candidate.request_hash:
-        raise requests.reused(candidate.request_id)
-    return Placed(order_events.record_of_row(row, candidate.listing.symbol))

@@ -18,7 +18,7 @@ from bearpit_server.rules.orders import (
 )
 from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.storage import candles
-from bearpit_server.storage.models import CASH, HOUSE, Order
+from bearpit_server.storage.models import CASH, HOUSE, Order, Player
 
 
 class Recovery:
@@ -29,8 +29,8 @@ class Recovery:
 
     def load(
         self, listings: Iterable[Listing], zone: tzinfo, at: datetime
-    ) -> tuple[dict[int, Desk], list[Outcome]]:
-        """Desks by instrument, and what executing their orders did; inside a transaction."""
+    ) -> tuple[dict[int, Desk], dict[int, list[Outcome]]]:
+        """Desks, and what executing their orders did, by instrument; inside a transaction."""
         by_id = {listing.id: listing for listing in listings}
         days = candles.today(by_id, bucket(int(at.timestamp()), DAY, zone))
         desks = {id_: Desk(listing, days[id_], zone, at) for id_, listing in by_id.items()}
@@ -41,12 +41,15 @@ class Recovery:
             .tuples()
         )
         self._accounts.load((row[1], asset) for row in rows for asset in (CASH, row[2]) if row[1] != HOUSE)
-        outcomes: list[Outcome] = []
+        disabled = {id_ for (id_,) in Player.select(Player.id).where(Player.disabled).tuples()}
+        outcomes: dict[int, list[Outcome]] = {id_: [] for id_ in desks}
         for row in rows:
             order = self._live(row, by_id[row[2]])
-            outcomes += desks[order.instrument_id].restore(order, at)
-        for desk in desks.values():
-            outcomes += desk.uncross_if_crossed()
+            outcomes[order.instrument_id] += desks[order.instrument_id].restore(
+                order, at, order.owner_id in disabled
+            )
+        for id_, desk in desks.items():
+            outcomes[id_] += desk.uncross_if_crossed()
         return desks, outcomes
 
     def _live(self, row: tuple[Any, ...], listing: Listing) -> LiveOrder:
@@ -54,7 +57,7 @@ class Recovery:
             id_, owner, instrument, side, type_, tif, quantity, price, stop, post_only, self_trade, fee_bps,
             priority, filled, value, fee, held, status, request_id, accepted_at, updated_at, expires_at,
         ) = row  # fmt: skip
-        cash, share = self.accounts_of(owner, listing)
+        cash, share = self._accounts.trading(owner, instrument)
         order = LiveOrder(
             id=id_, owner_id=owner, instrument_id=instrument, side=SIDES[side], type=TYPES[type_],
             time_in_force=TIMES[tif], quantity=quantity, price_cents=price, stop_price_cents=stop,
@@ -65,12 +68,6 @@ class Recovery:
         )  # fmt: skip
         order.settled_status = order.first_status() if status < OrderStatus.WORKING else order.status
         return order
-
-    def accounts_of(self, owner: int, listing: Listing) -> tuple[int, int]:
-        """The ids of the accounts that an owner's orders move: cash, and shares of the instrument."""
-        if owner == HOUSE:
-            return self._accounts.house(CASH, "treasury"), listing.treasury_account
-        return self._accounts.of(owner, CASH), self._accounts.of(owner, listing.id)
 
 
 SIDES = {int(side): side for side in Side}

@@ -19,7 +19,7 @@ from bearpit_server.events.records import (
 )
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.ledger.journal import Journal
+from bearpit_server.ledger.journal import Journal, insufficient
 from bearpit_server.rules.orders import EndReason, Order, OrderStatus, Side
 from bearpit_server.rules.outcomes import Ended, Fill, Outcome, Reduced, Rested, Triggered, Waiting
 from bearpit_server.rules.units import fee_on
@@ -51,41 +51,57 @@ class Written:
 
 
 class Settlement:
-    """One transaction's worth of outcomes."""
+    """One transaction's work on the ledger and the orders."""
 
     def __init__(self, fees_account: int, trade_ids: Ids, at: datetime) -> None:
+        self.at = at
+        self.journal = Journal(at)
+        """Lock all accounts that take part before anything else."""
         self._fees_account = fees_account
         self._trade_ids = trade_ids
-        self._at = at
-        self._entries: list[tuple[Outcome, Origin, bool]] = []
-        self._journal = Journal(at)
+        self._accepted: dict[int, tuple[LiveOrder, bytes]] = {}
         self._touched: dict[int, LiveOrder] = {}
         self._trades: list[tuple[int, ...]] = []
         self._events: list[Event] = []
         self._written = Written()
 
-    def __bool__(self) -> bool:
-        return bool(self._entries)
+    def covers(self, outcomes: Iterable[Outcome]) -> bool:
+        """Whether every account that these change is locked."""
+        return accounts_of(outcomes, self._fees_account) <= self.journal.accounts.keys()
 
-    def add(self, outcomes: Iterable[Outcome], origin: Origin, auction: bool = False) -> None:
+    def begin_with(self, fills: dict[int, list[FillRecord]]) -> None:
+        """Tell these fills with those to come: they are part of the same answers."""
+        self._written.fills = {order_id: [*told] for order_id, told in fills.items()}
+
+    def accept(self, order: LiveOrder, request_hash: bytes, origin: Origin) -> None:
+        """Hold what a new order needs; its owner has as much free."""
+        order.held = order.hold
+        self.journal.hold(order.holding_account, order.held)
+        self._accepted[order.id] = order, request_hash
+        self._record(order_events.ACCEPTED, order, Origin(origin.actor_id, origin.address, order.request_id))
+
+    def amend(self, order: LiveOrder, changed: LiveOrder, origin: Origin) -> None:
+        """Hold what an order needs with new terms. Raises Refused; then nothing has changed."""
+        account = self.journal.accounts[order.holding_account]
+        more = changed.settled_hold() - order.held
+        if more > account.free:
+            raise insufficient(account, more)
+        if more:
+            self.journal.hold(account.id, more)
+        order.held = changed.held = order.held + more
+        order.settled_quantity = changed.settled_quantity
+        order.updated_at = changed.updated_at = self.at
+        self._touched[order.id] = order
+        self._record(order_events.AMENDED, changed, origin)
+
+    def settle(self, outcomes: Iterable[Outcome], origin: Origin, auction: bool = False) -> None:
         """Take what a book did. Orders that only rest or wait leave nothing to write."""
         for outcome in outcomes:
             if isinstance(outcome, Waiting | Rested):
                 order = _live(outcome.order)
                 if order.settled_status is OrderStatus.QUEUED:
                     order.settled_status = order.first_status()
-            else:
-                self._entries.append((outcome, origin, auction))
-
-    def ended(self) -> list[LiveOrder]:
-        """The orders that are over; once written."""
-        return [order for order in self._touched.values() if order.settled_status > OrderStatus.WORKING]
-
-    def write(self) -> Written:
-        """Write everything; inside the transaction that the caller commits."""
-        self._journal.lock(self._accounts())
-        for outcome, origin, auction in self._entries:
-            if isinstance(outcome, Fill):
+            elif isinstance(outcome, Fill):
                 self._fill(outcome, origin, auction)
             elif isinstance(outcome, Ended):
                 self._end(_live(outcome.order), outcome.reason, origin)
@@ -93,24 +109,16 @@ class Settlement:
                 self._reduce(_live(outcome.order), outcome.quantity, origin)
             elif isinstance(outcome, Triggered):
                 self._trigger(_live(outcome.order), origin)
-        self._written.wallets = self._journal.write()
-        self._write_orders()
-        if self._trades:
-            bulk.insert_trades(list(zip(*self._trades, strict=True)), self._at)
-            candles.record(self._written.trades)
-        log.append(self._events, self._at)
-        return self._written
 
-    def _accounts(self) -> set[int]:
-        ids: set[int] = set()
-        for outcome, _, _ in self._entries:
-            orders = (outcome.maker, outcome.taker) if isinstance(outcome, Fill) else (outcome.order,)
-            for order in map(_live, orders):
-                ids.add(order.cash_account)
-                ids.add(order.share_account)
-            if isinstance(outcome, Fill):
-                ids.add(self._fees_account)
-        return ids
+    def add_to(self, writes: bulk.Writes) -> Written:
+        """Let everything be written, and say what there is to tell of it once it is committed."""
+        self._written.wallets = self.journal.add_to(writes)
+        self._add_orders(writes)
+        if self._trades:
+            bulk.insert_trades(writes, list(zip(*self._trades, strict=True)), self.at)
+            candles.record(writes, self._written.trades)
+        log.add(writes, self._events, self.at)
+        return self._written
 
     def _fill(self, fill: Fill, origin: Origin, auction: bool) -> None:
         maker, taker = _live(fill.maker), _live(fill.taker)
@@ -121,15 +129,15 @@ class Settlement:
         buyer_fee = self._advance(buy, quantity, value)
         seller_fee = self._advance(sell, quantity, value)
         reference = f"trade:{trade_id}"
-        post = self._journal.post
+        post = self.journal.post
         post(buy.cash_account, sell.cash_account, value, "trade", reference, origin)
         post(sell.share_account, buy.share_account, quantity, "trade", reference, origin)
         if buyer_fee:
             post(buy.cash_account, self._fees_account, buyer_fee, "fee", reference, origin)
         if seller_fee:
             post(sell.cash_account, self._fees_account, seller_fee, "fee", reference, origin)
-        self._journal.bought(buy.share_account, value + buyer_fee)
-        self._journal.sold(sell.share_account, quantity, value - seller_fee)
+        self.journal.bought(buy.share_account, value + buyer_fee)
+        self.journal.sold(sell.share_account, quantity, value - seller_fee)
         aggressor = AUCTION if auction else int(taker.side)
         self._trades.append(
             (
@@ -138,11 +146,11 @@ class Settlement:
             )
         )  # fmt: skip
         self._written.trades.append(
-            TradeRecord(trade_id, buy.instrument_id, buy.symbol, price, quantity, aggressor, self._at)
+            TradeRecord(trade_id, buy.instrument_id, buy.symbol, price, quantity, aggressor, self.at)
         )
         for order, fee in ((buy, buyer_fee), (sell, seller_fee)):
             told = FillRecord(
-                trade_id, order.id, order.symbol, order.side, price, quantity, fee, order is maker, self._at
+                trade_id, order.id, order.symbol, order.side, price, quantity, fee, order is maker, self.at
             )
             self._written.fills.setdefault(order.id, []).append(told)
             self._tell(order_events.FILLED, order, origin, told)
@@ -179,30 +187,69 @@ class Settlement:
     def _hold(self, order: LiveOrder) -> None:
         hold = order.settled_hold()
         if hold != order.held:
-            self._journal.hold(order.holding_account, hold - order.held)
+            self.journal.hold(order.holding_account, hold - order.held)
             order.held = hold
 
     def _tell(self, kind: str, order: LiveOrder, origin: Origin, fill: FillRecord | None = None) -> None:
-        order.updated_at = self._at
+        order.updated_at = self.at
         self._touched[order.id] = order
+        self._record(kind, order, origin, fill)
+
+    def _record(self, kind: str, order: LiveOrder, origin: Origin, fill: FillRecord | None = None) -> None:
         record = order.record()
         sequence = None
         if order.owner_id != HOUSE:
-            sequence = self._journal.next_order_sequence(order.owner_id)
+            sequence = self.journal.next_order_sequence(order.owner_id)
             self._written.changes.append(OrderChange(order.owner_id, sequence, record, fill))
         self._events.append(order_events.event_of(kind, record, origin, sequence, fill))
 
-    def _write_orders(self) -> None:
-        rows = [
-            (
-                o.id, o.settled_quantity, o.price_cents, o.stop_price_cents, o.priority, o.settled_filled,
-                o.settled_value, o.fee_cents, o.held, int(o.settled_status), int(o.end_reason),
+    def _add_orders(self, writes: bulk.Writes) -> None:
+        if self._accepted:
+            new = [order for order, _ in self._accepted.values()]
+            fixed = [
+                (
+                    o.id, o.owner_id, o.instrument_id, int(o.side), int(o.type), int(o.time_in_force),
+                    int(o.post_only), int(o.self_trade), o.fee_bps,
+                )
+                for o in new
+            ]  # fmt: skip
+            # That an order rests is not written: after a crash it is executed once more, to the same end.
+            variable = [_state(o, o.id in self._touched)[1:] for o in new]
+            bulk.insert_orders(
+                writes,
+                [*zip(*fixed, strict=True), *zip(*variable, strict=True)],
+                [order.request_id for order in new],
+                [request_hash for _, request_hash in self._accepted.values()],
+                [None if o.expires_at is None else int(o.expires_at.timestamp()) for o in new],
+                self.at,
             )
-            for o in self._touched.values()
-        ]  # fmt: skip
+        rows = [_state(o, True) for o in self._touched.values() if o.id not in self._accepted]
         if rows:
-            changed = bulk.update_orders(list(zip(*rows, strict=True)), self._at)
-            assert changed == len(rows), "every order that changed has its row"
+            bulk.update_orders(writes, list(zip(*rows, strict=True)), self.at)
+
+
+def accounts_of(outcomes: Iterable[Outcome], fees_account: int) -> set[int]:
+    """The accounts that settling these changes."""
+    ids: set[int] = set()
+    for outcome in outcomes:
+        if isinstance(outcome, Rested | Waiting):
+            continue
+        orders = (outcome.maker, outcome.taker) if isinstance(outcome, Fill) else (outcome.order,)
+        for order in map(_live, orders):
+            ids.add(order.cash_account)
+            ids.add(order.share_account)
+        if isinstance(outcome, Fill):
+            ids.add(fees_account)
+    return ids
+
+
+def _state(order: LiveOrder, changed: bool) -> tuple[int, ...]:
+    """What can change of an order: its columns in the order of `bulk.update_orders`."""
+    return (
+        order.id, order.settled_quantity, order.price_cents, order.stop_price_cents, order.priority,
+        order.settled_filled, order.settled_value, order.fee_cents, order.held,
+        int(order.settled_status if changed else OrderStatus.QUEUED), int(order.end_reason),
+    )  # fmt: skip
 
 
 def _live(order: Order) -> LiveOrder:

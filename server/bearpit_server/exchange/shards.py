@@ -23,7 +23,11 @@ EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class ShardLost(Exception):
-    """Another process owns the shard now, or may: the book in memory counts for nothing."""
+    """Another process owns these shards now, or may: their books in memory count for nothing."""
+
+    def __init__(self, shards: set[int]) -> None:
+        super().__init__(f"the shards {sorted(shards)} are not ours")
+        self.shards = shards
 
 
 def owner_name(address: str) -> str:
@@ -88,7 +92,7 @@ class Shards:
         self.addresses = {s: owner.split(" ")[0] for s, owner, _, _ in rows}
         self.addresses.update(dict.fromkeys(self._gained, self.owner.split(" ")[0]))
         for shard in lost:
-            del self.epochs[shard]
+            self.epochs.pop(shard, None)
         return set(self._gained), lost
 
     @staticmethod
@@ -107,13 +111,21 @@ class Shards:
     def _mine(self, shard: int) -> tuple[str, int]:
         return self.owner, self.epochs[shard]
 
+    def claims(self, shards: Iterable[int]) -> list[tuple[int, int]]:
+        """What a transaction asserts of shards that it relies on: their epochs."""
+        return [(shard, self.epochs.get(shard, -1)) for shard in sorted(set(shards))]
+
     def check(self, shards: Iterable[int]) -> None:
         """Make sure, inside a transaction, that these are ours until it ends. Raises ShardLost."""
-        wanted = sorted(set(shards))
-        expected = [(shard, self.owner, self.epochs.get(shard, -1)) for shard in wanted]
+        wanted = set(shards)
         rows = bulk.lock_shards(wanted)
-        if rows != expected:
-            raise ShardLost(f"of the shards {wanted}, not all are ours")
+        confirm(wanted, {shard for shard, *lease in rows if lease == [self.owner, self.epochs.get(shard)]})
+
+    def lose(self, shards: Iterable[int]) -> None:
+        """Count shards as owned no more, and learn whose they are; inside a transaction."""
+        for shard in shards:
+            self.epochs.pop(shard, None)
+        self.addresses.update((s, owner.split(" ")[0]) for s, owner, _, _ in self._rows(""))
 
     def release(self) -> None:
         """Give all up, so that others need not wait; inside a transaction, when stopping."""
@@ -129,3 +141,9 @@ class Shards:
             "another server runs this instrument now; try again, or there",
             address=self.addresses.get(shard, ""),
         )
+
+
+def confirm(wanted: set[int], held: set[int]) -> None:
+    """Raises ShardLost unless all that are wanted are held."""
+    if not wanted <= held:
+        raise ShardLost(wanted - held)

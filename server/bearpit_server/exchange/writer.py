@@ -22,9 +22,11 @@ class Writer(Generic[T]):
     """Runs `work` on batches of what is put, on one thread of its own, in the order of putting.
 
     `work` answers for every command of its batch, failures included; what escapes it is logged.
+    `begin` is called first, on that thread.
     """
 
-    def __init__(self, name: str, work: Callable[[list[T]], None]) -> None:
+    def __init__(self, name: str, begin: Callable[[], None], work: Callable[[list[T]], None]) -> None:
+        self._begin = begin
         self._work = work
         self._queue: queue.SimpleQueue[T | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -43,6 +45,7 @@ class Writer(Generic[T]):
         self._thread.join()
 
     def _run(self) -> None:
+        self._begin()
         never = threading.Event()
         last = 0
         while True:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import HOUSE, Account
+from bearpit_server.storage.models import CASH, HOUSE, Account
 
 Key = tuple[int, int]
 """An owner and an asset."""
@@ -43,6 +43,15 @@ class Accounts:
     def of(self, owner: int, asset: int) -> int:
         """The id of a player's account. Raises KeyError unless it was ensured or loaded before."""
         return self._ids[owner, asset]
+
+    def trading(self, owner: int, asset: int) -> tuple[int, int]:
+        """The accounts that an owner's orders for an asset move: cash, and shares.
+
+        Raises KeyError unless they were ensured or loaded before.
+        """
+        if owner == HOUSE:
+            return self.house(CASH, "treasury"), self.house(asset, "treasury")
+        return self._ids[owner, CASH], self._ids[owner, asset]
 
     @staticmethod
     def _select(keys: list[Key]) -> dict[Key, int]:

@@ -7,6 +7,7 @@ changed in place but balance, held and the counters of an account. Corrections a
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import WalletChange
@@ -56,8 +57,12 @@ class Journal:
 
     def lock(self, ids: Iterable[int]) -> None:
         """Lock these accounts. Give each player's cash account as well: it counts the changes."""
+        self.take(bulk.lock_accounts(set(ids)))
+
+    def take(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        """Take over accounts that were locked for it; see `lock`."""
         assert not self.accounts, "locks are taken all at once, in the order of ids"
-        for row in bulk.lock_accounts(set(ids)):
+        for row in rows:
             account = Balance(*row)
             self.accounts[account.id] = account
             if account.asset == CASH and account.kind == "player":
@@ -125,6 +130,11 @@ class Journal:
 
     def write(self) -> list[WalletChange]:
         """Write accounts and postings, and tell what changed for whom; the caller commits."""
+        with bulk.written() as writes:
+            return self.add_to(writes)
+
+    def add_to(self, writes: bulk.Writes) -> list[WalletChange]:
+        """Let accounts and postings be written with the rest of the transaction; see `write`."""
         changed = [account for account in self.accounts.values() if account.changed]
         owners = {account.owner_id for account in changed if account.kind == "player"}
         for owner in owners:
@@ -143,9 +153,9 @@ class Journal:
                     strict=True,
                 )
             )
-            assert bulk.update_accounts(columns) == len(changed), "a locked account is there"
+            bulk.update_accounts(writes, columns)
         if self._postings:
-            bulk.insert_postings(self._postings, self.at)
+            bulk.insert_postings(writes, self._postings, self.at)
         return [self._change(owner, changed) for owner in owners]
 
     def _change(self, owner: int, changed: list[Balance]) -> WalletChange:

@@ -3,7 +3,7 @@
 How they trade is `book`'s. Order and outcome objects are shared with the caller.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from bearpit_server.rules.ladder import Ladder
@@ -107,6 +107,19 @@ class OpenOrders:
             for order in orders:
                 digest.update(fingerprint(order).encode())
         return digest.hexdigest()
+
+    def facing(self, side: Side, price_cents: int, quantity: int) -> Iterator[Order]:
+        """The orders that one of this side, price and size would meet, best first; a last one in part."""
+        opposite = self._asks if side == _BUY else self._bids
+        limit = opposite.sign * price_cents
+        for key in reversed(opposite.keys):
+            if key < limit:
+                return
+            for order in opposite.levels[key].queue.values():
+                if quantity <= 0:
+                    return
+                quantity -= order.remaining
+                yield order
 
     # For the book
 

@@ -4,7 +4,9 @@ Columns travel as one text each. Building `{1,2,3}` in Python and letting Postgr
 a third of what the driver's own array adaptation does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -39,6 +41,43 @@ def execute(sql: str, *params: object) -> Any:
     return database.execute_sql(sql, params)
 
 
+class Writes:
+    """Rows to be written, collected and sent as one statement: one way to the database for all tables.
+
+    Its parts see the tables as they were before, so none may count on what another writes.
+    """
+
+    def __init__(self) -> None:
+        self._parts: list[str] = []
+        self._params: list[object] = []
+        self._expected: list[int | None] = []
+
+    def add(self, sql: str, *params: object, rows: int | None) -> None:
+        """Another INSERT or UPDATE, and how many rows it must write; None: as many as need be."""
+        self._parts.append(sql)
+        self._params += params
+        self._expected.append(rows)
+
+    def send(self) -> None:
+        """Write, inside the caller's transaction. Raises AssertionError if a row was not there."""
+        if not self._parts:
+            return
+        parts = [f"w{at} AS ({sql} RETURNING 1)" for at, sql in enumerate(self._parts)]
+        counts = [f"(SELECT count(*) FROM w{at})" for at in range(len(parts))]
+        sql = f"WITH {', '.join(parts)} SELECT {', '.join(counts)}"
+        written = execute(sql, *self._params).fetchone()
+        for expected, found in zip(self._expected, written, strict=True):
+            assert expected in (None, found), f"{self._expected} rows to write, {written} written"
+
+
+@contextmanager
+def written() -> Iterator[Writes]:
+    """Rows that are sent at the end of the block, if that ends well."""
+    writes = Writes()
+    yield writes
+    writes.send()
+
+
 _INSERT_EVENTS = f"""
 INSERT INTO events
     (type, subject, actor_id, owner_id, owner_sequence, address, request_id, payload, created_at)
@@ -47,6 +86,7 @@ SELECT t, s, a, o, q, d, r, p::jsonb, %s FROM {_unnest("ttiiittt")} AS u(t, s, a
 
 
 def insert_events(
+    writes: Writes,
     types: Sequence[str],
     subjects: Sequence[str],
     actors: Sequence[int],
@@ -58,7 +98,7 @@ def insert_events(
     at: datetime,
 ) -> None:
     """Append to the event log."""
-    execute(
+    writes.add(
         _INSERT_EVENTS,
         at,
         texts(types),
@@ -69,6 +109,7 @@ def insert_events(
         texts(addresses),
         texts(request_ids),
         texts(payloads),
+        rows=len(types),
     )
 
 
@@ -83,18 +124,68 @@ def after_position(xid: int, event_id: int) -> pw.SQL:
     return pw.SQL("(xid, id) > (%s, %s)", (xid, event_id))
 
 
-_LOCK_ACCOUNTS = f"""
-SELECT a.id, a.owner_id, a.asset, a.kind, a.balance, a.held, a.version, a.order_sequence,
+_ACCOUNTS = f"""
+a.id, a.owner_id, a.asset, a.kind, a.balance, a.held, a.version, a.order_sequence,
     a.cost_cents, a.realised_cents, p.disabled
 FROM accounts a JOIN players p ON p.id = a.owner_id
 WHERE a.id = ANY({_INTS}) ORDER BY a.id FOR UPDATE OF a
 """
+_LOCK_ACCOUNTS = f"SELECT {_ACCOUNTS}"
 
 
 def lock_accounts(ids: Iterable[int]) -> list[tuple[Any, ...]]:
     """Lock accounts in the order of their ids, which is what keeps everyone from deadlock."""
     rows: list[tuple[Any, ...]] = execute(_LOCK_ACCOUNTS, ints(ids)).fetchall()
     return rows
+
+
+# Taking a lease over locks its row FOR UPDATE, renewing it FOR NO KEY UPDATE: only the former waits for us.
+# Once it has happened the row has another epoch, and is not found any more.
+_LOCK_FOR_TRADING = f"""
+WITH leases AS MATERIALIZED (
+    SELECT s.id FROM shards s JOIN {_unnest("ii")} AS mine(id, epoch) USING (id, epoch)
+    WHERE s.owner = %s ORDER BY s.id FOR KEY SHARE OF s
+), known AS MATERIALIZED (
+    SELECT o.id FROM {_unnest("it")} AS asked(player_id, request_id)
+    JOIN orders o USING (player_id, request_id)
+)
+SELECT (SELECT array_agg(id) FROM leases), (SELECT array_agg(id) FROM known), {_ACCOUNTS}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What a transaction that trades has locked, and what it must know."""
+
+    accounts: list[tuple[Any, ...]]
+    """As `lock_accounts` returns them."""
+    shards: set[int]
+    """The leases that are still held, of those asked for; they stay so until the transaction ends."""
+    orders: list[int]
+    """Those that came with one of the request ids before."""
+
+
+def lock_for_trading(
+    accounts: Iterable[int],
+    owner: str,
+    epochs: Sequence[tuple[int, int]],
+    requests: Sequence[tuple[int, str]],
+) -> Locked:
+    """Lock accounts in the order of their ids, and the owner's leases against being taken over.
+
+    `accounts`: at least one. `epochs`: shards and their epochs. `requests`: players and their request ids.
+    """
+    rows = execute(
+        _LOCK_FOR_TRADING,
+        ints(shard for shard, _ in epochs),
+        ints(epoch for _, epoch in epochs),
+        owner,
+        ints(player for player, _ in requests),
+        texts(request_id for _, request_id in requests),
+        ints(accounts),
+    ).fetchall()
+    shards, orders = rows[0][:2] if rows else (None, None)
+    return Locked([row[2:] for row in rows], set(shards or ()), orders or [])
 
 
 _UPDATE_ACCOUNTS = f"""
@@ -104,9 +195,9 @@ FROM {_unnest("iiiiiii")} AS u(id, b, h, v, q, c, r) WHERE a.id = u.id
 """
 
 
-def update_accounts(columns: Sequence[Sequence[int]]) -> int:
+def update_accounts(writes: Writes, columns: Sequence[Sequence[int]]) -> None:
     """Set locked accounts: ids, balances, held, versions, order sequences, costs, realised gains."""
-    return int(execute(_UPDATE_ACCOUNTS, *map(ints, columns)).rowcount)
+    writes.add(_UPDATE_ACCOUNTS, *map(ints, columns), rows=len(columns[0]))
 
 
 _INSERT_POSTINGS = f"""
@@ -118,7 +209,7 @@ FROM {_unnest("iiiiittitt")} AS u(d, c, a, db, cb, r, f, ac, rq, n)
 
 
 def insert_postings(
-    postings: Sequence[tuple[int, int, int, int, int, int, str, str, str, str]], at: datetime
+    writes: Writes, postings: Sequence[tuple[int, int, int, int, int, int, str, str, str, str]], at: datetime
 ) -> None:
     """Append postings.
 
@@ -127,7 +218,9 @@ def insert_postings(
     debit, credit, amount, debit_balance, credit_balance, actor, *words = zip(*postings, strict=True)
     numbers = map(ints, (debit, credit, amount, debit_balance, credit_balance))
     reason, reference, request_id, note = map(texts, words)
-    execute(_INSERT_POSTINGS, at, *numbers, reason, reference, ints(actor), request_id, note)
+    writes.add(
+        _INSERT_POSTINGS, at, *numbers, reason, reference, ints(actor), request_id, note, rows=len(postings)
+    )  # fmt: skip
 
 
 def lock_shards(ids: Iterable[int]) -> list[tuple[int, str, int]]:
@@ -139,31 +232,32 @@ def lock_shards(ids: Iterable[int]) -> list[tuple[int, str, int]]:
 
 
 _INSERT_ORDERS = f"""
-INSERT INTO orders (id, player_id, instrument_id, side, type, time_in_force, quantity, price_cents,
-    stop_price_cents, post_only, self_trade, fee_bps, priority, held, status, request_id, request_hash,
-    accepted_at, updated_at, expires_at)
-SELECT i, p, n, s, t, f, q, pc, sp, po::int::boolean, st, fb, i, h, 1, r, decode(rh, 'hex'), now_, now_,
-    to_timestamp(x)
-FROM (SELECT %s::timestamptz AS now_) AS clock, {_unnest("iiiiiiiiiiiiitti")}
-    AS u(i, p, n, s, t, f, q, pc, sp, po, st, fb, h, r, rh, x)
+INSERT INTO orders (id, player_id, instrument_id, side, type, time_in_force, post_only, self_trade,
+    fee_bps, quantity, price_cents, stop_price_cents, priority, filled, value_cents, fee_cents, held,
+    status, end_reason, request_id, request_hash, accepted_at, updated_at, expires_at)
+SELECT i, p, n, s, t, f, po::int::boolean, st, fb, q, pc, sp, y, fi, v, fc, h, u, e, r,
+    decode(rh, 'hex'), now_, now_, to_timestamp(x)
+FROM (SELECT %s::timestamptz AS now_) AS clock, {_unnest("iiiiiiiiiiiiiiiiiiitti")}
+    AS u(i, p, n, s, t, f, po, st, fb, q, pc, sp, y, fi, v, fc, h, u, e, r, rh, x)
 """
 
 
 def insert_orders(
+    writes: Writes,
     numbers: Sequence[Sequence[int]],
     request_ids: Sequence[str],
     request_hashes: Sequence[bytes],
     expiries: Sequence[int | None],
     at: datetime,
 ) -> None:
-    """Insert accepted orders, with their ids as priorities.
+    """Insert accepted orders, with what has become of them at once.
 
-    `numbers`: ids, players, instruments, sides, types, times in force, quantities, prices, stop prices,
-    post-only flags, self-trade modes, fees in basis points, holds. `expiries` are epoch seconds.
+    `numbers`: ids, players, instruments, sides, types, times in force, post-only flags, self-trade modes,
+    fees in basis points, and what `update_orders` sets, in its order. `expiries` are epoch seconds.
     """
-    execute(
+    writes.add(
         _INSERT_ORDERS, at, *map(ints, numbers), texts(request_ids),
-        texts([digest.hex() for digest in request_hashes]), ints(expiries),
+        texts([digest.hex() for digest in request_hashes]), ints(expiries), rows=len(request_ids),
     )  # fmt: skip
 
 
@@ -174,13 +268,13 @@ FROM {_unnest("iiiiiiiiiii")} AS u(id, q, p, s, y, f, v, fc, h, st, e) WHERE o.i
 """
 
 
-def update_orders(columns: Sequence[Sequence[int]], at: datetime) -> int:
+def update_orders(writes: Writes, columns: Sequence[Sequence[int]], at: datetime) -> None:
     """Set what changed of orders.
 
     `columns`: ids, quantities, prices, stop prices, priorities, filled, values, fees, holds, statuses,
     end reasons.
     """
-    return int(execute(_UPDATE_ORDERS, at, *map(ints, columns)).rowcount)
+    writes.add(_UPDATE_ORDERS, at, *map(ints, columns), rows=len(columns[0]))
 
 
 _INSERT_TRADES = f"""
@@ -191,13 +285,13 @@ FROM {_unnest("iiiiiiiiiii")} AS u(i, n, p, q, a, bo, so, b, s, bf, sf)
 """
 
 
-def insert_trades(columns: Sequence[Sequence[int]], at: datetime) -> None:
+def insert_trades(writes: Writes, columns: Sequence[Sequence[int]], at: datetime) -> None:
     """Append trades.
 
     `columns`: ids, instruments, prices, quantities, aggressors, buy orders, sell orders, buyers, sellers,
     buyers' fees, sellers' fees.
     """
-    execute(_INSERT_TRADES, at, *map(ints, columns))
+    writes.add(_INSERT_TRADES, at, *map(ints, columns), rows=len(columns[0]))
 
 
 _COUNT_DAY = f"""
@@ -208,6 +302,32 @@ SET orders = day_usage.orders + excluded.orders, value_cents = day_usage.value_c
 """
 
 
-def count_day(day: date, players: Sequence[int], orders: Sequence[int], values: Sequence[int]) -> None:
+def count_day(
+    writes: Writes, day: date, players: Sequence[int], orders: Sequence[int], values: Sequence[int]
+) -> None:
     """Add to what players have ordered on a day."""
-    execute(_COUNT_DAY, day, ints(players), ints(orders), ints(values))
+    writes.add(_COUNT_DAY, day, ints(players), ints(orders), ints(values), rows=len(players))
+
+
+_INSERT_REQUESTS = f"""
+INSERT INTO requests (actor_id, request_id, method, body_hash, response, created_at)
+SELECT a, r, m, decode(b, 'hex'), decode(x, 'hex'), %s FROM {_unnest("itttt")} AS u(a, r, m, b, x)
+ON CONFLICT DO NOTHING
+"""
+
+
+def insert_requests(
+    writes: Writes,
+    actors: Sequence[int],
+    request_ids: Sequence[str],
+    methods: Sequence[str],
+    body_hashes: Sequence[bytes],
+    responses: Sequence[bytes],
+    at: datetime,
+) -> None:
+    """Remember mutations and their answers; those that are remembered already stay as they are."""
+    writes.add(
+        _INSERT_REQUESTS, at, ints(actors), texts(request_ids), texts(methods),
+        texts([digest.hex() for digest in body_hashes]), texts([answer.hex() for answer in responses]),
+        rows=None,
+    )  # fmt: skip

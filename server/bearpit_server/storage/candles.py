@@ -73,7 +73,7 @@ SET high_cents = greatest(candles.high_cents, excluded.high_cents),
 """
 
 
-def record(trades: Iterable[Traded]) -> None:
+def record(writes: bulk.Writes, trades: Iterable[Traded]) -> None:
     """Add trades, in the order they happened, to their candles; inside the transaction that makes them."""
     minutes: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for trade in trades:
@@ -85,7 +85,7 @@ def record(trades: Iterable[Traded]) -> None:
         rows += [_row(instrument_id, MINUTE, span) for span in folded]
         rows += [_row(instrument_id, QUARTER, span) for span in merge(folded, QUARTER)]
     if rows:
-        bulk.execute(_RECORD, *map(bulk.ints, zip(*rows, strict=True)))
+        writes.add(_RECORD, *map(bulk.ints, zip(*rows, strict=True)), rows=len(rows))
 
 
 def _row(instrument_id: int, seconds: int, span: Span) -> tuple[int, ...]:

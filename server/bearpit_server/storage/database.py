@@ -1,6 +1,7 @@
 """How threads talk to PostgreSQL: a connection a thread, transactions, migrations, errors told apart."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -35,6 +36,8 @@ class _Postgres(pw.PostgresqlDatabase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._opened: set[Any] = set()
+        self.thread = threading.local()
+        """`prefers_indexes` for threads that have asked for it."""
 
     def close_others(self) -> None:
         """Close the connections of threads that have ended without closing theirs."""
@@ -49,6 +52,9 @@ class _Postgres(pw.PostgresqlDatabase):
         connection = super()._connect()
         self._opened.add(connection)
         connection.adapters.register_dumper(int, Int8Dumper)
+        if getattr(self.thread, "prefers_indexes", False):
+            connection.execute("SET enable_seqscan = off")
+            connection.commit()
         return connection
 
 
@@ -98,6 +104,15 @@ class Database:
                 self.disconnect()
                 stack.enter_context(self.peewee.atomic())
             yield
+
+    def prefer_indexes(self) -> None:
+        """Let this thread's connections never scan a table that has an index for it.
+
+        A statement's plan is kept. One that was made while a table was small would go on reading all of
+        it, until the statistics are renewed a minute later.
+        """
+        self.peewee.thread.prefers_indexes = True
+        self.disconnect()
 
     def disconnect(self) -> None:
         """Close this thread's connection; the next query opens a new one."""

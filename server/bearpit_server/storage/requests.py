@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from bearpit_server.rules.refusals import Refused, invalid
+from bearpit_server.storage import bulk
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Request
 
@@ -58,20 +59,8 @@ def remember(actor_id: int, request_id: str, method: str, body: bytes, response:
     )
 
 
-def remember_all(done: Sequence[tuple[int, str, str, bytes, bytes]]) -> None:
+def remember_all(writes: bulk.Writes, done: Sequence[tuple[int, str, str, bytes, bytes]]) -> None:
     """Keep many answers: actor, request id, method, body, response. One that is kept already stays."""
     if done:
-        at = now()
-        Request.insert_many(
-            [
-                {
-                    "actor_id": actor,
-                    "request_id": request_id,
-                    "method": method,
-                    "body_hash": body_hash(body),
-                    "response": response,
-                    "created_at": at,
-                }
-                for actor, request_id, method, body, response in done
-            ]
-        ).on_conflict_ignore().execute()
+        actors, ids, methods, bodies, responses = zip(*done, strict=True)
+        bulk.insert_requests(writes, actors, ids, methods, [*map(body_hash, bodies)], responses, now())

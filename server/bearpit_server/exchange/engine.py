@@ -1,0 +1,241 @@
+"""The matcher's thread, kept in step with the leases, the listings and the calendar."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import tzinfo
+from typing import TypeVar
+
+from bearpit_server.events.bus import Bus
+from bearpit_server.events.log import Origin
+from bearpit_server.events.records import StatusChange
+from bearpit_server.exchange.answers import Answer
+from bearpit_server.exchange.commands import (
+    Candidate,
+    Command,
+    Drop,
+    Load,
+    Look,
+    Place,
+    Placed,
+    Result,
+    SetPhase,
+)
+from bearpit_server.exchange.listings import Listing, Listings
+from bearpit_server.exchange.matcher import Matcher
+from bearpit_server.exchange.shards import RENEW_SECONDS, Shards
+from bearpit_server.exchange.writer import Writer
+from bearpit_server.ledger.accounts import Accounts
+from bearpit_server.rules.limits import Wish, check_phase
+from bearpit_server.rules.orders import OrderType, Side, TimeInForce
+from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.sessions import Override, Phase, next_open
+from bearpit_server.storage import clock, hours, requests
+from bearpit_server.storage.database import Database
+from bearpit_server.storage.models import HOUSE, Instrument
+from bearpit_server.storage.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+PHASE_SECONDS = 0.25
+"""How often the calendar is asked whether a phase has changed."""
+
+
+class Engine:
+    """The books of this process, and what decides which they are and whether they trade."""
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        bus: Bus,
+        address: str,
+        renew_seconds: float = RENEW_SECONDS,
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._database = database
+        self._settings = settings
+        self._bus = bus
+        self._renew_seconds = renew_seconds
+        self._accounts = Accounts(database)
+        self.listings = Listings()
+        self.shards = Shards(address)
+        self.market = hours.Market(Override.NONE, False, None)
+        self.matcher = Matcher(
+            database, self._accounts, self.listings, self._zone, self.check_phase, self.shards, settings,
+            bus, self._loop,
+        )  # fmt: skip
+        self._writer: Writer[Command] = Writer("matcher", database.prefer_indexes, self.matcher.work)
+        self._refreshing = asyncio.Lock()
+
+    # Life
+
+    async def start(self) -> None:
+        """Load what there is, take the shards that are free, and be ready."""
+        await self._database.run(self._load)
+        await self._database.run(self._prepare_accounts)
+        self._writer.start()
+        await self._renew()
+        await self.refresh()
+
+    async def run(self) -> None:
+        """Keep the leases and follow the calendar, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._keep_leases())
+            tasks.create_task(self._keep_phases())
+
+    async def stop(self) -> None:
+        """Finish what was begun, and give the shards up."""
+        await asyncio.to_thread(self._writer.stop)
+        try:
+            await self._database.run(self.shards.release)
+        except Refused as refused:
+            logger.warning("the leases will run out by themselves: %s", refused)
+
+    def _load(self) -> None:
+        self.listings.load()
+        self._settings.load()
+        self.market = hours.read()
+
+    def _prepare_accounts(self) -> None:
+        for kind in ("issuer", "treasury", "fees"):
+            self._accounts.house(0, kind)
+
+    def _zone(self) -> tzinfo:
+        return self.market.zone
+
+    async def _keep_leases(self) -> None:
+        while True:
+            await asyncio.sleep(self._renew_seconds)
+            try:
+                await self._renew()
+                await self.refresh()
+            except Refused as refused:
+                logger.warning("the leases could not be renewed: %s", refused)
+            except Exception:
+                logger.exception("the leases could not be renewed")
+
+    async def _keep_phases(self) -> None:
+        while True:
+            await asyncio.sleep(PHASE_SECONDS)
+            self._follow_calendar()
+
+    async def _renew(self) -> None:
+        gained, lost = await self._database.run(self.shards.renew)
+        if lost:
+            logger.warning("shards %s went to another server", sorted(lost))
+            self._writer.put(Drop(lost))
+            # What came back meanwhile counts as ours again only when its old books are gone.
+            await self.look(lambda: None)
+        self.shards.adopt(gained)
+        wanted = gained | (self.matcher.broken & self.shards.epochs.keys())
+        if wanted:
+            answer: Answer[set[int]] = Answer(self._loop)
+            self._writer.put(Load(wanted, answer))
+            await answer.wait()
+            logger.info("books of shards %s are loaded", sorted(wanted))
+
+    # What operators change
+
+    async def refresh(self) -> None:
+        """Read instruments, the market's row and the settings again, and act on what changed."""
+        async with self._refreshing:
+            before = self.market
+            await self._database.run(self._load)
+            new = [listing for listing in self.listings.by_id.values() if self._is_missing(listing)]
+            if new:
+                answer: Answer[set[int]] = Answer(self._loop)
+                self._writer.put(Load({listing.shard for listing in new}, answer))
+                await answer.wait()
+            await self.look(self._follow_listings)
+            self._follow_calendar()
+            await self.look(lambda: None)  # the books have followed
+            for listing in self.listings.by_id.values():
+                if listing.ipo_quantity and not listing.ipo_order_id and listing.shard in self.shards.epochs:
+                    await self._offer(listing)
+            if before != self.market:
+                self._bus.publish([StatusChange()])
+
+    def _is_missing(self, listing: Listing) -> bool:
+        return listing.shard in self.shards.epochs and listing.id not in self.matcher.desks
+
+    def _follow_listings(self) -> None:
+        for desk in self.matcher.desks.values():
+            listing = self.listings.by_id.get(desk.id)
+            if listing is not None:
+                desk.follow(listing, self.market.zone)
+
+    def _follow_calendar(self) -> None:
+        now = clock.now()
+        for listing in self.listings.by_id.values():
+            desk = self.matcher.desks.get(listing.id)
+            phase = self.market.phase(now, listing.halted)
+            if desk is not None and desk.phase is not phase:
+                self._writer.put(SetPhase(listing.id, phase))
+
+    async def _offer(self, listing: Listing) -> None:
+        """Place the treasury's order of an IPO; once, however often it is tried."""
+        wish = Wish(
+            Side.SELL, OrderType.LIMIT, TimeInForce.GTC, listing.ipo_quantity, listing.ipo_price_cents
+        )
+        request_id = f"ipo:{listing.symbol}"
+        candidate = Candidate(
+            listing,
+            wish,
+            self.phase(listing),
+            listing.ipo_price_cents,
+            0,
+            request_id,
+            requests.body_hash(request_id.encode()),
+            None,
+        )
+        result = (await self.place(HOUSE, Origin(HOUSE, "", request_id), [(0, candidate)], [None]))[0]
+        if isinstance(result, Placed):
+            await self._database.run(self._note_offer, listing.id, result.order.order_id)
+            await self._database.run(self.listings.load)
+        else:
+            logger.warning("the IPO of %s is not offered yet: %s", listing.symbol, result)
+
+    @staticmethod
+    def _note_offer(instrument_id: int, order_id: int) -> None:
+        Instrument.update(ipo_order_id=order_id).where(Instrument.id == instrument_id).execute()
+
+    # What commands go through
+
+    def put(self, command: Command) -> None:
+        """Have a command carried out; returns at once."""
+        self._writer.put(command)
+
+    async def place(
+        self,
+        owner_id: int,
+        origin: Origin,
+        candidates: list[tuple[int, Candidate]],
+        results: list[Result | None],
+    ) -> list[Result | None]:
+        """Have orders placed that are checked; the results have a place for each."""
+        if not candidates:
+            return results
+        answer: Answer[list[Result | None]] = Answer(self._loop)
+        self._writer.put(Place(owner_id, candidates, results, origin, answer))
+        return await answer.wait()
+
+    async def look(self, read: Callable[[], T]) -> T:
+        """Read from the books, between changes; answered when what is read is committed."""
+        answer: Answer[T] = Answer(self._loop)
+        self._writer.put(Look(read, answer))  # type: ignore[arg-type]
+        return await answer.wait()
+
+    def phase(self, listing: Listing) -> Phase:
+        """The phase of an instrument now: its book's, else what the calendar says."""
+        desk = self.matcher.desks.get(listing.id)
+        return desk.phase if desk else self.market.phase(clock.now(), listing.halted)
+
+    def check_phase(self, listing: Listing, wish: Wish, phase: Phase) -> None:
+        """Raises Refused for an order that a phase does not take, with the time of the next opening."""
+        if phase is not Phase.OPEN:
+            schedule = self.market.schedule if self.market.override is Override.NONE else None
+            opens = next_open(clock.now(), schedule)
+            check_phase(listing.terms, wish, phase, opens.isoformat() if opens else "")
