@@ -156,20 +156,20 @@ class Journal:
             bulk.update_accounts(writes, columns)
         if self._postings:
             bulk.insert_postings(writes, self._postings, self.at)
-        return [self._change(owner, changed) for owner in owners]
+        shares: dict[int, list[Balance]] = {owner: [] for owner in owners}
+        for account in changed:
+            if account.asset != CASH and account.kind == "player":
+                shares[account.owner_id].append(account)
+        return [self._change(owner, shares[owner]) for owner in owners]
 
-    def _change(self, owner: int, changed: list[Balance]) -> WalletChange:
+    def _change(self, owner: int, shares: Iterable[Balance]) -> WalletChange:
         cash = self._cash[owner]
         return WalletChange(
             owner,
             cash.version,
             cash.balance,
             cash.held,
-            tuple(
-                (a.asset, a.balance, a.held, a.cost_cents, a.realised_cents)
-                for a in changed
-                if a.owner_id == owner and a.asset != CASH
-            ),
+            tuple((a.asset, a.balance, a.held, a.cost_cents, a.realised_cents) for a in shares),
         )
 
 

@@ -8,9 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 import peewee as pw
+import psycopg
 
 from bearpit_server.storage.models import database
 
@@ -23,7 +25,7 @@ _TEXTS = r"(string_to_array(%s, E'\x1f'))[2:]"
 
 def ints(values: Iterable[int | None]) -> str:
     """An int8[] as text."""
-    return f"{{{','.join(['NULL' if value is None else str(value) for value in values])}}}"
+    return "{" + str([*values])[1:-1].replace("None", "NULL") + "}"
 
 
 def texts(values: Iterable[str]) -> str:
@@ -39,6 +41,16 @@ def _unnest(columns: str) -> str:
 def execute(sql: str, *params: object) -> Any:
     """A statement on this thread's connection."""
     return database.execute_sql(sql, params)
+
+
+def execute_raw(sql: str, params: Sequence[object]) -> psycopg.Cursor[tuple[Any, ...]]:
+    """A statement on this thread's connection, its placeholders numbered.
+
+    A long statement is taken apart anew each time it is executed, to number its placeholders: that costs
+    more than all else the driver does with it.
+    """
+    with pw.__exception_wrapper__:
+        return psycopg.RawCursor(database.connection()).execute(sql, params)
 
 
 class Writes:
@@ -62,12 +74,24 @@ class Writes:
         """Write, inside the caller's transaction. Raises AssertionError if a row was not there."""
         if not self._parts:
             return
-        parts = [f"w{at} AS ({sql} RETURNING 1)" for at, sql in enumerate(self._parts)]
-        counts = [f"(SELECT count(*) FROM w{at})" for at in range(len(parts))]
-        sql = f"WITH {', '.join(parts)} SELECT {', '.join(counts)}"
-        written = execute(sql, *self._params).fetchone()
+        written = execute_raw(_composed(*self._parts), self._params).fetchone()
+        assert written is not None
         for expected, found in zip(self._expected, written, strict=True):
             assert expected in (None, found), f"{self._expected} rows to write, {written} written"
+
+
+@lru_cache(maxsize=256)
+def _composed(*parts: str) -> str:
+    """One statement of many, that tells how many rows each of them wrote."""
+    named = [f"w{at} AS ({sql} RETURNING 1)" for at, sql in enumerate(parts)]
+    counts = [f"(SELECT count(*) FROM w{at})" for at in range(len(parts))]
+    return _numbered(f"WITH {', '.join(named)} SELECT {', '.join(counts)}")
+
+
+def _numbered(sql: str) -> str:
+    """The statement with PostgreSQL's own placeholders."""
+    first, *others = sql.split("%s")
+    return first + "".join(f"${at}{text}" for at, text in enumerate(others, 1))
 
 
 @contextmanager
