@@ -118,6 +118,21 @@ async def test_what_the_days_orders_are_worth_is_counted(floor: Floor) -> None:
     ]
 
 
+async def test_what_an_amendment_adds_counts_towards_the_day(floor: Floor) -> None:
+    symbol = await floor.instrument()
+    buyer = await floor.trader(cash_cents=700)
+    await floor.settings(max_day_value_cents=1_000)
+    order_id = (await floor.place(buyer, buy(symbol, 6, 100))).order.order_id
+    with pytest.raises(BearpitError) as refused:
+        await floor.amend(buyer, order_id, quantity=8)
+    assert refused.value.reason == "INSUFFICIENT_FUNDS", "what was refused is not counted"
+    await floor.amend(buyer, order_id, quantity=5)
+    await floor.amend(buyer, order_id, quantity=7)
+    with pytest.raises(BearpitError) as refused:
+        await floor.amend(buyer, order_id, quantity=10)
+    assert (refused.value.reason, refused.value.metadata["used"]) == ("LIMIT_EXCEEDED", "800")
+
+
 async def test_the_days_count_never_overflows(floor: Floor) -> None:
     symbol = await floor.instrument(max_quantity=10**9)
     seller = await floor.trader(**{symbol: 10**9})

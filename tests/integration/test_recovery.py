@@ -57,7 +57,7 @@ async def running(database: Database) -> AsyncIterator[Venue]:
 
 def digests(venue: Venue) -> dict[str, str]:
     assert venue.running is not None
-    desks = venue.running.exchange._matcher.desks.values()
+    desks = venue.running.exchange._books.desks.values()
     return {desk.symbol: f"{desk.phase} {desk.book.digest()}" for desk in desks}
 
 
@@ -176,6 +176,22 @@ async def test_day_orders_expire_over_a_close_that_was_missed(
         assert found["gtc"].status <= OrderStatus.WORKING
         cash = Account.get((Account.owner == found["day"].player_id) & (Account.asset == 0))
         assert cash.held == 1_000, "only the other one holds"
+
+
+async def test_orders_of_whoever_was_disabled_are_ended_when_the_server_starts(database: Database) -> None:
+    async with running(database) as venue:
+        await venue.list_instrument("ACME")
+        await venue.open_market()
+        ada, bob = await venue.player("ada"), await venue.player("bob")
+        for client in (ada, bob):
+            await venue.place(client, spec(BUY, 10, 100))
+    # The server died between disabling and cancelling.
+    Player.update(disabled=True).where(Player.name == "ada").execute()
+    async with running(database) as venue:
+        await venue.settled()
+        ended, open_ = Order.select().order_by(Order.id)
+        assert (ended.status, ended.end_reason, ended.held) == (OrderStatus.CANCELLED, EndReason.DISABLED, 0)
+        assert (open_.status <= OrderStatus.WORKING, open_.held) == (True, 1_000)
 
 
 # Accepted, and not executed

@@ -7,6 +7,9 @@ from bearpit.client import BearpitError
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
+from bearpit_server.exchange.matcher import Matcher
+from bearpit_server.exchange.rounds import Round
+from bearpit_server.exchange.settlement import Settlement, Written
 from bearpit_server.rules.open_orders import OpenOrders
 from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.outcomes import Outcome
@@ -382,6 +385,59 @@ async def test_a_fault_in_a_book_is_answered_and_the_book_is_built_again(
     assert refused.value.reason == "NOT_READY"
     assert await floor.book(symbol) == ([(100, 1)], [])
     assert (await floor.cancel(buyer, order_id)).status == CANCELLED
+
+
+async def test_what_reaches_beyond_the_locked_accounts_is_settled_right_after(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stop's owner is no party of the trade that triggers it, nor is whoever it then meets."""
+    symbol = await floor.instrument(fee_bps=10)
+    maker, outsider = await floor.trader(**{symbol: 5}), await floor.trader(**{symbol: 10})
+    stopped, taker = await floor.trader(), await floor.trader()
+    for price in (100, 110):
+        await floor.place(maker, sell(symbol, 1, price))
+    await floor.place(taker, buy(symbol, 1, 100))
+    stop = (await floor.place(stopped, buy(symbol, 4, type=pb.ORDER_TYPE_STOP, stop_price_cents=110))).order
+    await floor.place(outsider, sell(symbol, 10, 112))
+    written: list[int] = []
+    write_steps = Matcher._write_steps
+
+    def counted(matcher: Matcher, following: Round) -> Written:
+        written.append(len(following.steps))
+        return write_steps(matcher, following)
+
+    monkeypatch.setattr(Matcher, "_write_steps", counted)
+    placed = await floor.place(taker, buy(symbol, 1, 110))
+    assert written == [1]
+    assert (placed.order.status, traded(placed.fills)) == (FILLED, [(110, 1)])
+    done = await floor.order(stopped, stop.order_id)
+    assert (done.status, done.filled_value_cents, done.held) == (FILLED, 4 * 112, 0)
+    assert (await floor.book(symbol)) == ([], [(112, 6)])
+    assert (await floor.quote(symbol)).last_cents == 112
+
+
+async def test_an_order_whose_settlement_fails_is_accepted_and_executed_by_the_rebuilt_book(
+    floor: Floor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    symbol = await floor.instrument()
+    maker, taker = await floor.trader(**{symbol: 5}), await floor.trader()
+    await floor.place(maker, sell(symbol, 5, 100))
+    settle_steps = Round.settle_steps
+    failed: list[Round] = []
+
+    def once(following: Round) -> None:
+        if not failed:
+            failed.append(following)
+            raise AssertionError("a fault")
+        settle_steps(following)
+
+    monkeypatch.setattr(Settlement, "covers", lambda settlement, outcomes: False)
+    monkeypatch.setattr(Round, "settle_steps", once)
+    request = pb.PlaceOrderRequest(order=buy(symbol, 5, 100), request_id="a-fault")
+    placed = await taker.trading.PlaceOrder(request, timeout=10)  # the client asks again by itself
+    assert len(failed) == 1
+    assert (placed.order.status, traded(placed.fills)) == (FILLED, [(100, 5)])
+    assert len(await floor.fills(taker)) == 1
 
 
 async def test_looking_at_a_book_that_there_is_not_hangs_nobody(floor: Floor) -> None:

@@ -10,6 +10,7 @@ from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import StatusChange
 from bearpit_server.exchange.answers import Answer
+from bearpit_server.exchange.books import Books
 from bearpit_server.exchange.commands import (
     Candidate,
     Command,
@@ -63,9 +64,10 @@ class Engine:
         self.listings = Listings()
         self.shards = Shards(address)
         self.market = hours.Market(Override.NONE, False, None)
+        self.books = Books(self._accounts)
         self.matcher = Matcher(
-            database, self._accounts, self.listings, self._zone, self.check_phase, self.shards, settings,
-            bus, self._loop,
+            database, self._accounts, self.books, self.listings, self._zone, self.check_phase, self.shards,
+            settings, bus, self._loop,
         )  # fmt: skip
         self._writer: Writer[Command] = Writer("matcher", database.prefer_indexes, self.matcher.work)
         self._refreshing = asyncio.Lock()
@@ -159,10 +161,10 @@ class Engine:
                 self._bus.publish([StatusChange()])
 
     def _is_missing(self, listing: Listing) -> bool:
-        return listing.shard in self.shards.epochs and listing.id not in self.matcher.desks
+        return listing.shard in self.shards.epochs and listing.id not in self.books.desks
 
     def _follow_listings(self) -> None:
-        for desk in self.matcher.desks.values():
+        for desk in self.books.desks.values():
             listing = self.listings.by_id.get(desk.id)
             if listing is not None:
                 desk.follow(listing, self.market.zone)
@@ -170,7 +172,7 @@ class Engine:
     def _follow_calendar(self) -> None:
         now = clock.now()
         for listing in self.listings.by_id.values():
-            desk = self.matcher.desks.get(listing.id)
+            desk = self.books.desks.get(listing.id)
             phase = self.market.phase(now, listing.halted)
             if desk is not None and desk.phase is not phase:
                 self._writer.put(SetPhase(listing.id, phase))
@@ -230,7 +232,7 @@ class Engine:
 
     def phase(self, listing: Listing) -> Phase:
         """The phase of an instrument now: its book's, else what the calendar says."""
-        desk = self.matcher.desks.get(listing.id)
+        desk = self.books.desks.get(listing.id)
         return desk.phase if desk else self.market.phase(clock.now(), listing.halted)
 
     def check_phase(self, listing: Listing, wish: Wish, phase: Phase) -> None:

@@ -56,6 +56,7 @@ class Exchange:
     def __init__(self, engine: Engine, database: Database, settings: Settings) -> None:
         self._loop = asyncio.get_running_loop()
         self._engine = engine
+        self._books = engine.books
         self._matcher = engine.matcher
         self._database = database
         self._settings = settings
@@ -76,7 +77,7 @@ class Exchange:
     @property
     def quotes(self) -> Mapping[int, QuoteRecord]:
         """The latest quotes by instrument id; an instrument that is not loaded here has none."""
-        return self._matcher.quotes
+        return self._books.quotes
 
     def phase(self, listing: Listing) -> Phase:
         """The phase of an instrument now."""
@@ -94,7 +95,7 @@ class Exchange:
         return await self._engine.look(read)
 
     def _desk(self, instrument_id: int) -> Desk:
-        desk = self._matcher.desks.get(instrument_id)
+        desk = self._books.desks.get(instrument_id)
         if desk is None:
             raise self._not_here(instrument_id)
         return desk
@@ -140,7 +141,7 @@ class Exchange:
         wish, terms = ask.wish, listing.terms
         check_wish(terms, wish)
         now = clock.now()
-        if listing.id not in self._matcher.desks:
+        if listing.id not in self._books.desks:
             raise self._not_here(listing.id)
         phase = self.phase(listing)
         self._engine.check_phase(listing, wish, phase)
@@ -166,7 +167,7 @@ class Exchange:
         """What an order would do now, and everything it would be refused for; changes nothing."""
         listing, wish = self.listings.find(ask.symbol), ask.wish
         check_wish(listing.terms, wish)
-        if listing.id not in self._matcher.desks:
+        if listing.id not in self._books.desks:
             raise self._not_here(listing.id)
         refusals: list[Refused] = []
         worst = best = 0
@@ -193,7 +194,7 @@ class Exchange:
             affordable = listing.terms.affordable(order.quantity, funds.free_cash_cents, order.fee_bps)
             order.price_cents = affordable if affordable >= best else order.price_cents
         refusals += orders.shortages(order, funds)
-        refusals += orders.over_limits(order, self._matcher.open_orders(owner_id), funds, self._settings)
+        refusals += orders.over_limits(order, self._books.open_orders(owner_id), funds, self._settings)
         takes: list[tuple[int, int]] = []
         resting = order.quantity
         if self.phase(listing) is Phase.OPEN and worst:
@@ -305,7 +306,7 @@ class Exchange:
         found = await self._database.run(orders.by_id, order_id, owner_id)
 
         def read() -> orders.Explanation | None:
-            desk = self._matcher.desks.get(found.instrument_id)
+            desk = self._books.desks.get(found.instrument_id)
             live = desk.book.orders.get(order_id) if desk else None
             if desk is None or not isinstance(live, LiveOrder):
                 return None

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC
 
+from bearpit_server.events.log import Origin
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.commands import Amend, Candidate, Place, Placed, Trading
 from bearpit_server.exchange.live import LiveOrder
@@ -110,14 +111,16 @@ class Acceptance:
         self._accepted[owner, candidate.request_id] = order, candidate.request_hash
         return order
 
-    def grow(self, order: LiveOrder, changed: LiveOrder) -> None:
-        """Check and count what an amendment makes of an order. Raises Refused LIMIT_EXCEEDED."""
+    def amend(self, order: LiveOrder, changed: LiveOrder, origin: Origin) -> None:
+        """Hold what an order needs with new terms. Raises Refused; then nothing has changed."""
         value = changed.settled_quantity * changed.price_cents
         more = value - order.settled_quantity * order.price_cents
-        if more > 0 and order.owner_id != HOUSE:
-            used_value = self._usage.get(order.owner_id, (0, 0))[1]
+        grows = more > 0 and order.owner_id != HOUSE
+        if grows:
             self._check("max_order_value_cents", 0, value)
-            self._check("max_day_value_cents", used_value, more)
+            self._check("max_day_value_cents", self._usage.get(order.owner_id, (0, 0))[1], more)
+        self._settlement.amend(order, changed, origin)
+        if grows:
             self._count(order.owner_id, 0, more)
 
     def add_to(self, writes: bulk.Writes) -> None:

@@ -13,19 +13,19 @@ dropped, and built again from the open orders.
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
 from datetime import tzinfo
 from typing import Any, TypeVar
 
 import peewee as pw
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.events.log import HOUSE_ORIGIN, Event, Origin, append
+from bearpit_server.events.log import HOUSE_ORIGIN, Origin
 from bearpit_server.events.records import QuoteRecord, Record, StatusChange
 from bearpit_server.exchange.amending import amended, follow
 from bearpit_server.exchange.answers import Answer, Answers
+from bearpit_server.exchange.books import Books, Claims
 from bearpit_server.exchange.commands import (
     AMEND,
     CANCEL,
@@ -35,7 +35,6 @@ from bearpit_server.exchange.commands import (
     CancelMany,
     Candidate,
     Command,
-    Done,
     Drop,
     Load,
     Look,
@@ -50,18 +49,18 @@ from bearpit_server.exchange.intake import Acceptance, Intake
 from bearpit_server.exchange.listings import Listing, Listings
 from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.exchange.recovery import Recovery
+from bearpit_server.exchange.rounds import Round, Step
 from bearpit_server.exchange.settlement import Settlement, Written, accounts_of
-from bearpit_server.exchange.shards import ShardLost, Shards, confirm
+from bearpit_server.exchange.shards import ShardLost, Shards
 from bearpit_server.ledger.accounts import Accounts
 from bearpit_server.rules.limits import Wish
-from bearpit_server.rules.orders import EndReason, OrderStatus, Side
-from bearpit_server.rules.outcomes import Ended, Fill, Outcome
+from bearpit_server.rules.orders import EndReason
+from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.sessions import Phase
-from bearpit_server.storage import bulk, clock
+from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import CASH, HOUSE, Instrument
-from bearpit_server.storage.requests import remember_all
+from bearpit_server.storage.models import CASH, HOUSE
 from bearpit_server.storage.sequences import Ids
 from bearpit_server.storage.settings import Settings
 
@@ -75,37 +74,6 @@ ACCEPTED_ONLY = "the order is accepted and will be executed; ask for it by its r
 NOT_OPEN = "the order has ended, or is not yours; look it up to see what became of it"
 
 
-@dataclass(slots=True)
-class _Claims:
-    """What the commands of a round rely on."""
-
-    accounts: set[int] = field(default_factory=set)
-    shards: set[int] = field(default_factory=set)
-    requests: list[tuple[int, str]] = field(default_factory=list)
-
-
-@dataclass(slots=True)
-class _Round:
-    """Commands that share a transaction: what they have done, and whom to answer when it is committed."""
-
-    settlement: Settlement
-    commands: list[Trading] = field(default_factory=list)
-    """Those that have been carried out, or begun."""
-    desks: dict[int, Desk] = field(default_factory=dict)
-    phases: list[Desk] = field(default_factory=list)
-    finish: list[Callable[[Written], None]] = field(default_factory=list)
-    requests: list[Done] = field(default_factory=list)
-    steps: list[tuple[Desk, list[Outcome], Origin, bool]] = field(default_factory=list)
-    """What the books have done before the round began."""
-    next: "_Round | None" = None
-    """What this one could not settle."""
-
-    @property
-    def last(self) -> "_Round":
-        """The round that settles what is done now."""
-        return self.next or self
-
-
 class Matcher:
     """Carries out commands; `work` runs on a thread of its own."""
 
@@ -113,6 +81,7 @@ class Matcher:
         self,
         database: Database,
         accounts: Accounts,
+        books: Books,
         listings: Listings,
         zone: Callable[[], tzinfo],
         check_phase: Callable[[Listing, Wish, Phase], None],
@@ -123,6 +92,7 @@ class Matcher:
     ) -> None:
         self._database = database
         self._accounts = accounts
+        self._books = books
         self._listings = listings
         self._zone = zone
         self._check_phase = check_phase
@@ -132,19 +102,9 @@ class Matcher:
         self._answers = Answers(loop)
         self._trade_ids = Ids("trade_ids")
         self._recovery = Recovery(accounts)
-        self._intake = Intake(accounts, settings, self._ids, self.open_orders)
-        self.desks: dict[int, Desk] = {}
-        self.quotes: dict[int, QuoteRecord] = {}
-        self._places: dict[int, int] = {}
-        """The instrument of every open order."""
-        self._owned: dict[int, set[int]] = {}
-        """The open orders of every owner who has some."""
+        self._intake = Intake(accounts, settings, self._ids, books.open_orders)
         self.broken: set[int] = set()
         """Shards that are ours, but whose books must be built again."""
-
-    def open_orders(self, owner_id: int) -> int:
-        """How many orders of an owner are open in these books."""
-        return len(self._owned.get(owner_id, ()))
 
     def not_here(self, listing: Listing) -> Refused:
         """The refusal of what an instrument is asked whose book is not here."""
@@ -174,16 +134,16 @@ class Matcher:
         current = self._begin()
         try:
             self._intake.prepare(commands)
-            claims = self._claims(commands)
+            claims = self._books.claims(commands)
             with self._database.transaction() if claims.accounts else nullcontext():
-                known = self._open(current, claims)
+                known = current.lock(self._shards, claims)
                 acceptance = self._intake.begin(
                     current.settlement, commands if claims.accounts else (), known
                 )
                 while len(current.commands) < len(commands) and not current.next:
                     current.commands.append(commands[len(current.commands)])
                     self._carry_out(current.commands[-1], current, acceptance)
-                written = self._write(current, acceptance)
+                written = current.write(acceptance)
         except ShardLost as lost:
             # Nothing has been done; without these books it is tried again, and what needs them refused.
             self._lose(lost)
@@ -198,7 +158,7 @@ class Matcher:
         if current.next:
             self._settle(current.next)
 
-    def _settle(self, current: _Round) -> None:
+    def _settle(self, current: Round) -> None:
         """Write what books have done already, whatever accounts that takes."""
         try:
             written = self._write_steps(current)
@@ -207,110 +167,19 @@ class Matcher:
         else:
             self._finish(current, written)
 
-    def _write_steps(self, current: _Round) -> Written:
+    def _write_steps(self, current: Round) -> Written:
         fees = self._accounts.house(CASH, "fees")
-        accounts = accounts_of((outcome for _, done, _, _ in current.steps for outcome in done), fees)
-        claims = _Claims(accounts, {desk.shard for desk, *_ in current.steps})
+        accounts = accounts_of((outcome for step in current.steps for outcome in step.outcomes), fees)
         with self._database.transaction():
-            self._open(current, claims)
-            for _, outcomes, origin, auction in current.steps:
-                current.settlement.settle(outcomes, origin, auction)
-            return self._write(current, None)
+            current.lock(self._shards, Claims(accounts, {step.desk.shard for step in current.steps}))
+            current.settle_steps()
+            return current.write()
 
-    def _begin(self) -> _Round:
+    def _begin(self) -> Round:
         fees = self._accounts.house(CASH, "fees")
-        return _Round(Settlement(fees, self._trade_ids, clock.now()))
+        return Round(Settlement(fees, self._trade_ids, clock.now()))
 
-    def _claims(self, commands: Iterable[Trading]) -> _Claims:
-        """The accounts and leases that these commands need, as far as the books tell before they begin."""
-        claims = _Claims()
-        wanted: dict[tuple[int, Side], tuple[int, int]] = {}
-        for command in commands:
-            match command:
-                case Place(owner_id, candidates):
-                    for _, candidate in candidates:
-                        self._claim_new(claims, wanted, owner_id, candidate)
-                case Cancel(order_id, owner_id):
-                    self._claim_open(claims, self._open_order(order_id, owner_id))
-                case CancelMany(owner_id, instrument_id):
-                    for own in self._orders_of(owner_id, instrument_id):
-                        self._claim_open(claims, own)
-                case Amend(order_id, owner_id) if order := self._open_order(order_id, owner_id):
-                    self._claim_open(claims, order)
-                    price_cents = command.price_cents or order.price_cents
-                    _want(
-                        wanted,
-                        order.instrument_id,
-                        order.side,
-                        price_cents,
-                        command.quantity or order.quantity,
-                    )
-        for (instrument_id, side), (price_cents, quantity) in wanted.items():
-            desk = self.desks[instrument_id]
-            if desk.phase is Phase.OPEN:
-                faced = [*desk.book.facing(side, price_cents, quantity)]
-                for other in faced:
-                    assert isinstance(other, LiveOrder)
-                    self._claim_open(claims, other)
-                if faced or (instrument_id, side.opposite) in wanted:
-                    claims.accounts.add(self._accounts.house(CASH, "fees"))
-        return claims
-
-    def _claim_new(
-        self,
-        claims: _Claims,
-        wanted: dict[tuple[int, Side], tuple[int, int]],
-        owner_id: int,
-        candidate: Candidate,
-    ) -> None:
-        desk = self.desks.get(candidate.listing.id)
-        if desk is not None:
-            claims.shards.add(desk.shard)
-            claims.accounts.update(self._accounts.trading(owner_id, desk.id))
-            claims.requests.append((owner_id, candidate.request_id))
-            wish = candidate.wish
-            _want(wanted, desk.id, wish.side, candidate.worst_price_cents, wish.quantity)
-
-    def _claim_open(self, claims: _Claims, order: LiveOrder | None) -> None:
-        if order is not None:
-            claims.shards.add(self.desks[order.instrument_id].shard)
-            claims.accounts.add(order.cash_account)
-            claims.accounts.add(order.share_account)
-
-    def _open(self, current: _Round, claims: _Claims) -> Sequence[int]:
-        """Lock what is claimed, and return the orders that were placed before. Raises ShardLost."""
-        if claims.accounts:
-            locked = bulk.lock_for_trading(
-                claims.accounts, self._shards.owner, self._shards.claims(claims.shards), claims.requests
-            )
-            confirm(claims.shards, locked.shards)
-            current.settlement.journal.take(locked.accounts)
-            return locked.orders
-        if claims.shards:
-            self._shards.check(claims.shards)
-        return ()
-
-    def _write(self, current: _Round, acceptance: Acceptance | None) -> Written:
-        writes = bulk.Writes()
-        written = current.settlement.add_to(writes)
-        if acceptance is not None:
-            acceptance.add_to(writes)
-        remember_all(writes, current.requests)
-        writes.send()
-        for desk in current.phases:
-            Instrument.update(phase=int(desk.phase), reference_price_cents=desk.reference_cents).where(
-                Instrument.id == desk.id
-            ).execute()
-        append(
-            Event(
-                "instrument.phase", f"instrument:{desk.id}", HOUSE_ORIGIN,
-                {"phase": desk.phase.name, "reference_price_cents": desk.reference_cents},
-            )
-            for desk in current.phases
-        )  # fmt: skip
-        return written
-
-    def _finish(self, current: _Round, written: Written) -> None:
+    def _finish(self, current: Round, written: Written) -> None:
         """Tell of what is committed. What a book has done beyond that is told by the next round."""
         at = clock.now()
         for trade in written.trades:
@@ -330,10 +199,10 @@ class Matcher:
 
     def _quotes(self, desks: Iterable[Desk]) -> list[QuoteRecord]:
         quotes = [desk.quote() for desk in desks]
-        self.quotes.update((quote.instrument_id, quote) for quote in quotes)
+        self._books.quotes.update((quote.instrument_id, quote) for quote in quotes)
         return quotes
 
-    def _fail(self, current: _Round, error: Exception, hint: str) -> None:
+    def _fail(self, current: Round, error: Exception, hint: str) -> None:
         """Forget the books that ran ahead, and tell everyone whose command is undone."""
         refused = Refused("NOT_READY", f"the exchange is recovering; {hint}")
         if isinstance(error, ShardLost):
@@ -347,7 +216,7 @@ class Matcher:
             self._refuse(command, refused)
         self._answers.deliver()
         current.next = None
-        self._break({desk.shard for desk in current.desks.values() if desk.id in self.desks})
+        self._break({desk.shard for desk in current.desks.values() if desk.id in self._books.desks})
 
     def _refuse(self, command: Trading, refused: Refused) -> None:
         match command:
@@ -361,7 +230,7 @@ class Matcher:
 
     # One command each
 
-    def _carry_out(self, command: Trading, current: _Round, acceptance: Acceptance) -> None:
+    def _carry_out(self, command: Trading, current: Round, acceptance: Acceptance) -> None:
         match command:
             case Place():
                 self._place(command, current, acceptance)
@@ -376,7 +245,7 @@ class Matcher:
             case Look():
                 self._look(command, current)
 
-    def _place(self, command: Place, current: _Round, acceptance: Acceptance) -> None:
+    def _place(self, command: Place, current: Round, acceptance: Acceptance) -> None:
         mine: list[tuple[int, LiveOrder]] = []
         for place, candidate in command.candidates:
             try:
@@ -397,10 +266,10 @@ class Matcher:
         current.last.finish.append(finish)
 
     def _accept(
-        self, command: Place, candidate: Candidate, current: _Round, acceptance: Acceptance
+        self, command: Place, candidate: Candidate, current: Round, acceptance: Acceptance
     ) -> LiveOrder | Placed:
         """Accept an order and execute it, unless it came before."""
-        desk = self.desks.get(candidate.listing.id)
+        desk = self._books.desks.get(candidate.listing.id)
         if desk is None:
             raise self.not_here(candidate.listing)
         earlier = acceptance.earlier(command.owner_id, candidate)
@@ -410,26 +279,25 @@ class Matcher:
             self._check_phase(candidate.listing, candidate.wish, desk.phase)
         order = acceptance.accept(command, candidate)
         current.desks[desk.id] = desk
-        self._places[order.id] = desk.id
-        self._owned.setdefault(order.owner_id, set()).add(order.id)
+        self._books.enter(order.id, order.owner_id, desk)
         self._take(desk, desk.take(order), command.origin, current)
         return order
 
-    def _cancel(self, command: Cancel, current: _Round) -> None:
-        order = self._open_order(command.order_id, command.owner_id)
+    def _cancel(self, command: Cancel, current: Round) -> None:
+        order = self._books.open_order(command.order_id, command.owner_id)
         if order is None:
             self._answer(current, command.answer, _not_open(command.order_id))
             return
-        desk = self.desks[order.instrument_id]
+        desk = self._books.desks[order.instrument_id]
         current.desks[desk.id] = desk
         self._take(desk, desk.book.cancel(order.id), command.origin, current)
         current.last.requests += done(command.origin, CANCEL, f"{order.id}", [order.id])
         current.last.finish.append(lambda _: self._give(command.answer, Placed(order.record())))
 
-    def _cancel_many(self, command: CancelMany, current: _Round) -> None:
-        cancelled = self._orders_of(command.owner_id, command.instrument_id)
+    def _cancel_many(self, command: CancelMany, current: Round) -> None:
+        cancelled = self._books.orders_of(command.owner_id, command.instrument_id)
         for order in cancelled:
-            desk = self.desks[order.instrument_id]
+            desk = self._books.desks[order.instrument_id]
             current.desks[desk.id] = desk
             self._take(desk, desk.book.cancel(order.id, command.reason), command.origin, current)
         which = f"{command.owner_id} {command.instrument_id}"
@@ -441,17 +309,16 @@ class Matcher:
             lambda _: self._give(command.answer, [Placed(order.record()) for order in cancelled])
         )
 
-    def _amend(self, command: Amend, current: _Round, acceptance: Acceptance) -> None:
-        order = self._open_order(command.order_id, command.owner_id)
+    def _amend(self, command: Amend, current: Round, acceptance: Acceptance) -> None:
+        order = self._books.open_order(command.order_id, command.owner_id)
         if order is None:
             self._answer(current, command.answer, _not_open(command.order_id))
             return
-        desk = self.desks[order.instrument_id]
+        desk = self._books.desks[order.instrument_id]
         try:
             changed = amended(command, order, desk, self._listings.by_id[desk.id].terms, self._ids)
             if changed is not None:
-                acceptance.grow(order, changed)
-                current.settlement.amend(order, changed, command.origin)
+                acceptance.amend(order, changed, command.origin)
         except Refused as refused:
             self._answer(current, command.answer, refused)
             return
@@ -461,8 +328,8 @@ class Matcher:
             self._take(desk, follow(order, changed, desk), command.origin, current)
         current.last.finish.append(lambda written: self._give(command.answer, _placed(order, written)))
 
-    def _set_phase(self, command: SetPhase, current: _Round) -> None:
-        desk = self.desks.get(command.instrument_id)
+    def _set_phase(self, command: SetPhase, current: Round) -> None:
+        desk = self._books.desks.get(command.instrument_id)
         if desk is None or desk.phase is command.phase:
             return
         before = desk.book.last_price_cents
@@ -473,69 +340,36 @@ class Matcher:
         self._defer(desk, outcomes, HOUSE_ORIGIN, current, auction=True)
         current.last.phases.append(desk)
 
-    def _look(self, command: Look, current: _Round) -> None:
+    def _look(self, command: Look, current: Round) -> None:
         try:
             seen = command.read()
         except Exception as error:
             seen = error
         self._answer(current, command.answer, seen)
 
-    def _answer(self, current: _Round, answer: Answer[T], result: T | Exception) -> None:
+    def _answer(self, current: Round, answer: Answer[T], result: T | Exception) -> None:
         current.last.finish.append(lambda _: self._give(answer, result))
 
     def _give(self, answer: Answer[T], result: T | Exception) -> None:
         self._answers.give(answer, result)
 
-    def _take(self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: _Round) -> None:
+    def _take(self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: Round) -> None:
         """Settle what a book did, now if that can be."""
-        if current.next or not current.settlement.covers(outcomes):
-            self._defer(desk, outcomes, origin, current)
+        if current.take(desk, outcomes, origin):
+            self._books.forget_ended(outcomes)
         else:
-            self._forget_ended(outcomes)
-            current.settlement.settle(outcomes, origin)
+            self._defer(desk, outcomes, origin, current)
 
     def _defer(
-        self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: _Round, auction: bool = False
+        self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: Round, auction: bool = False
     ) -> None:
         """Leave it to the next round, which begins when the command at hand is done."""
         if current.next is None:
             current.next = self._begin()
             current.next.commands = current.commands[-1:]
-        self._forget_ended(outcomes)
-        current.next.steps.append((desk, outcomes, origin, auction))
+        self._books.forget_ended(outcomes)
+        current.next.steps.append(Step(desk, outcomes, origin, auction))
         current.next.desks[desk.id] = desk
-
-    # Open orders
-
-    def _open_order(self, order_id: int, owner_id: int | None) -> LiveOrder | None:
-        """An open order, if it is this owner's; None: whosever."""
-        desk = self.desks.get(self._places.get(order_id, -1))
-        order = desk.book.orders.get(order_id) if desk else None
-        if order is None or owner_id not in (None, order.owner_id):
-            return None
-        assert isinstance(order, LiveOrder)
-        return order
-
-    def _orders_of(self, owner_id: int, instrument_id: int | None) -> list[LiveOrder]:
-        ids = sorted(self._owned.get(owner_id, ()))
-        orders = [order for id_ in ids if (order := self._open_order(id_, owner_id))]
-        return [order for order in orders if instrument_id in (None, order.instrument_id)]
-
-    def _forget_ended(self, outcomes: Iterable[Outcome]) -> None:
-        for outcome in outcomes:
-            if isinstance(outcome, Fill):
-                for order in (outcome.maker, outcome.taker):
-                    if order.status > OrderStatus.WORKING:
-                        self._forget(order.id, order.owner_id)
-            elif isinstance(outcome, Ended):
-                self._forget(outcome.order.id, outcome.order.owner_id)
-
-    def _forget(self, order_id: int, owner_id: int) -> None:
-        if self._places.pop(order_id, None) is not None:
-            owned = self._owned[owner_id]
-            owned.remove(order_id)
-            if not owned:
-                del self._owned[owner_id]
 
     # Books that come and go
 
@@ -581,15 +415,12 @@ class Matcher:
             desks, outcomes = self._recovery.load(self._listings.of_shards(shards), self._zone(), at)
         self._ids.renew()
         self._trade_ids.renew()
-        self.desks.update(desks)
         for desk in desks.values():
             desk.book.priorities = self._ids.take
-            for order in desk.book.orders.values():
-                self._places[order.id] = desk.id
-                self._owned.setdefault(order.owner_id, set()).add(order.id)
+        self._books.add(desks)
         current = self._begin()
         current.desks = desks
-        current.steps = [(desks[id_], done, HOUSE_ORIGIN, False) for id_, done in outcomes.items()]
+        current.steps = [Step(desks[id_], done, HOUSE_ORIGIN, False) for id_, done in outcomes.items()]
         try:
             written = self._write_steps(current)
         except BaseException:
@@ -600,13 +431,8 @@ class Matcher:
         self.broken -= shards
 
     def _drop(self, shards: Iterable[int]) -> None:
-        gone = set(shards)
-        self.desks = {id_: desk for id_, desk in self.desks.items() if desk.shard not in gone}
-        self._places = {id_: place for id_, place in self._places.items() if place in self.desks}
-        self._owned = {
-            owner: left for owner, ids in self._owned.items() if (left := ids & self._places.keys())
-        }
-        self.broken -= gone
+        self._books.drop(shards)
+        self.broken -= set(shards)
 
 
 def _sharing(rest: Iterable[Command]) -> list[Trading]:
@@ -619,19 +445,6 @@ def _sharing(rest: Iterable[Command]) -> list[Trading]:
         sharing.append(command)
         orders += len(command.candidates) if isinstance(command, Place) else 1
     return sharing
-
-
-def _want(
-    wanted: dict[tuple[int, Side], tuple[int, int]],
-    instrument_id: int,
-    side: Side,
-    price_cents: int,
-    quantity: int,
-) -> None:
-    """Add to the shares that a side may trade, at the most its orders would accept."""
-    price, shares = wanted.get((instrument_id, side), (price_cents, 0))
-    worst = max(price, price_cents) if side is Side.BUY else min(price, price_cents)
-    wanted[instrument_id, side] = worst, shares + quantity
 
 
 def _placed(order: LiveOrder, written: Written) -> Placed:
