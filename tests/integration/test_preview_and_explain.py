@@ -145,6 +145,19 @@ async def test_a_preview_lists_everything_it_would_be_refused_for(floor: Floor) 
     await floor.refused(player, buy(symbol, 20, 120), "MARKET_CLOSED")
 
 
+async def test_a_preview_lists_what_is_off_the_tick_off_the_lot_and_out_of_range(floor: Floor) -> None:
+    symbol = await floor.instrument(tick_cents=5, lot=10, min_quantity=10, max_quantity=100)
+    player = await floor.trader()
+    for wanted, reasons in (
+        (buy(symbol, 25, 101), ["OFF_LOT", "OFF_TICK"]),
+        (buy(symbol, 110, 103), ["SIZE_OUT_OF_RANGE", "OFF_TICK"]),
+        (buy(symbol, 20, 101, type=STOP_LIMIT, stop_price_cents=99), ["OFF_TICK", "OFF_TICK"]),
+    ):
+        told = await floor.preview(player, wanted)
+        assert [reason_of(refusal) for refusal in told.refusals] == reasons
+        await floor.refused(player, wanted, reasons[0])
+
+
 @pytest.mark.parametrize(
     "terms",
     [{"quantity": 20}, {"quantity": 20, "price": 1_300, "type": MARKET}, {"quantity": 12}, {"quantity": 9}],

@@ -4,6 +4,7 @@ import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import market_pb2
 from bearpit.v1 import trading_pb2 as pb
+from bearpit_server.events.records import FillRecord, OrderChange
 from bearpit_server.exchange.exchange import Exchange
 from bearpit_server.rules.sessions import Phase
 
@@ -153,6 +154,27 @@ async def test_in_an_auction_the_earlier_order_at_a_price_goes_first(floor: Floo
     await floor.set_market(OPEN)
     assert (await floor.order(early, first)).status == FILLED
     assert (await floor.order(late, second)).filled_quantity == 5
+
+
+async def test_the_maker_of_an_auctions_trade_is_told_alike_when_it_happens_and_later(floor: Floor) -> None:
+    symbol = await floor.instrument(reference_price_cents=100)
+    await floor.set_market(PRE_OPEN)
+    buyer, seller = await floor.trader(), await floor.trader(**{symbol: 10})
+    bid = (await floor.place(buyer, buy(symbol, 10, 100))).order.order_id
+    await floor.place(seller, sell(symbol, 10, 100))
+    await floor.amend(buyer, bid, price_cents=101)  # now the bid has the later priority
+    told: list[FillRecord] = []
+    assert floor.running is not None
+    for player in (buyer, seller):
+        assert player.player is not None
+        floor.running.bus.watched.add(player.player.player_id)
+    forget = floor.running.bus.subscribe(
+        OrderChange, lambda changes: told.extend(change.fill for change in changes if change.fill)
+    )
+    await floor.set_market(OPEN)
+    forget()
+    listed = [(await floor.fills(player))[0] for player in (buyer, seller)]
+    assert {fill.order_id: fill.maker for fill in told} == {fill.order_id: fill.maker for fill in listed}
 
 
 async def test_a_market_order_before_the_opening_trades_in_the_auction_or_ends(floor: Floor) -> None:

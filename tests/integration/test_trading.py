@@ -319,6 +319,21 @@ async def test_one_amendment_sent_fifty_times_at_once_is_one(floor: Floor) -> No
     assert events == [(1,)]
 
 
+async def test_an_amendment_sent_again_is_told_with_the_fills_it_brought(floor: Floor) -> None:
+    symbol = await floor.instrument()
+    seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader()
+    await floor.place(seller, sell(symbol, 2, 100))
+    order_id = (await floor.place(buyer, buy(symbol, 9, 100))).order.order_id
+    for price in (101, 102):
+        await floor.place(seller, sell(symbol, 2, price))
+    request = pb.AmendOrderRequest(order_id=order_id, price_cents=102, request_id="once")
+    amended = await buyer.trading.AmendOrder(request)
+    await floor.place(seller, sell(symbol, 2, 102))
+    again = await buyer.trading.AmendOrder(request)
+    assert traded(amended.fills) == traded(again.fills) == [(101, 2), (102, 2)]
+    assert (amended.order.filled_quantity, again.order.filled_quantity) == (6, 8)
+
+
 async def test_a_request_id_with_another_body_is_refused(floor: Floor) -> None:
     symbol = await floor.instrument()
     buyer, other = await floor.trader(), await floor.trader()

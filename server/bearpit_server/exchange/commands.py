@@ -137,9 +137,12 @@ Done = tuple[int, str, str, bytes, bytes]
 """A cancel or an amend to be remembered: actor, request id, method, body, response."""
 
 
-def done(origin: Origin, method: str, body: str, orders: Sequence[int]) -> list[Done]:
-    """What is remembered of it; nothing, if the request has no id."""
+def done(origin: Origin, method: str, body: str, answer: Sequence[int]) -> list[Done]:
+    """What is remembered of it; nothing, if the request has no id.
+
+    The answer of a cancel is the orders; of an amend, the order, and its shares filled before and after.
+    """
     if not origin.request_id:
         return []
-    response = ",".join(map(str, orders)).encode()
+    response = " ".join(map(str, answer)).encode()
     return [(origin.actor_id, origin.request_id, method, body.encode(), response)]

@@ -12,7 +12,6 @@ from bearpit_server.events.records import OrderRecord, QuoteRecord
 from bearpit_server.exchange import orders
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.commands import (
-    AMEND,
     CANCEL,
     CANCEL_ALL,
     Amend,
@@ -26,7 +25,7 @@ from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.rules.limits import Wish, check_band, check_wish, worst_price
+from bearpit_server.rules.limits import Wish, check_band, check_wish, collect, wish_refusals, worst_price
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.rules.sessions import Override, Phase, session_end
@@ -166,21 +165,18 @@ class Exchange:
     async def preview(self, owner_id: int, ask: Ask) -> orders.Preview:
         """What an order would do now, and everything it would be refused for; changes nothing."""
         listing, wish = self.listings.find(ask.symbol), ask.wish
-        check_wish(listing.terms, wish)
+        refusals = wish_refusals(listing.terms, wish)
         if listing.id not in self._books.desks:
             raise self._not_here(listing.id)
-        refusals: list[Refused] = []
         worst = best = 0
-        try:
-            self._engine.check_phase(listing, wish, self.phase(listing))
-        except Refused as refused:
-            refusals.append(refused)
-        try:
+
+        def bound() -> None:
+            nonlocal worst, best
             worst, best = self._bounds(listing, wish)
             if wish.is_priced:
                 check_band(listing.terms, worst)
-        except Refused as refused:
-            refusals.append(refused)
+
+        refusals += collect(lambda: self._engine.check_phase(listing, wish, self.phase(listing)), bound)
         day = clock.now().astimezone(UTC).date()
         funds = await self._database.run(orders.funds, owner_id, listing.id, day)
         order = _draft(owner_id, listing, wish, worst)
@@ -273,8 +269,11 @@ class Exchange:
                 raise invalid(field, f"give 1 to {highest}, or 0 to leave it as it is")
         answer: Answer[Placed] = Answer(self._loop)
         command = Amend(order_id, owner_id, quantity, price_cents, stop_price_cents, origin, answer)
-        if repeated := await self._recall(origin, AMEND, command.body):
-            return Placed(repeated[0])
+        if origin.request_id:
+            requests.check_id(origin.request_id)
+            repeated = await self._database.run(orders.amended_by, origin, command.body.encode())
+            if repeated is not None:
+                return repeated
         self._engine.put(command)
         try:
             return await answer.wait()

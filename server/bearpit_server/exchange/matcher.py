@@ -322,10 +322,11 @@ class Matcher:
         except Refused as refused:
             self._answer(current, command.answer, refused)
             return
-        current.requests += done(command.origin, AMEND, command.body, [order.id])
+        before = order.filled
         if changed is not None:
             current.desks[desk.id] = desk
             self._take(desk, follow(order, changed, desk), command.origin, current)
+        current.requests += done(command.origin, AMEND, command.body, [order.id, before, order.filled])
         current.last.finish.append(lambda written: self._give(command.answer, _placed(order, written)))
 
     def _set_phase(self, command: SetPhase, current: Round) -> None:

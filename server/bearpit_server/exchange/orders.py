@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
+from bearpit_server.events.log import Origin
 from bearpit_server.events.records import FillRecord, OrderRecord
+from bearpit_server.exchange.commands import AMEND, Placed
 from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.intake import limit_exceeded
 from bearpit_server.exchange.live import LiveOrder
@@ -54,9 +56,25 @@ def changed_by(actor_id: int, request_id: str, method: str, body: bytes) -> list
     answer = requests.recall(actor_id, request_id, method, body)
     if answer is None:
         return None
-    ids = [int(id_) for id_ in answer.decode().split(",") if id_]
+    ids = [*map(int, answer.split())]
     rows = {row.id: row for row in Order.select().where(Order.id << ids)}
     return [_record(rows[id_]) for id_ in ids]
+
+
+def amended_by(origin: Origin, body: bytes) -> Placed | None:
+    """The order that this request amended, with the fills this brought. Raises Refused REQUEST_ID_REUSED."""
+    answer = requests.recall(origin.actor_id, origin.request_id, AMEND, body)
+    if answer is None:
+        return None
+    order_id, before, after = map(int, answer.split())
+    record = by_id(order_id, None)
+    filled = 0
+    brought = []
+    for told in fills_of(record):
+        if before <= filled < after:
+            brought.append(told)
+        filled += told.quantity
+    return Placed(record, tuple(brought))
 
 
 def listed(

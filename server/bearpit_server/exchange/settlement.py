@@ -148,9 +148,11 @@ class Settlement:
         self._written.trades.append(
             TradeRecord(trade_id, buy.instrument_id, buy.symbol, price, quantity, aggressor, self.at)
         )
+        # Nobody starts a trade of an auction: there the order that was placed first counts as the maker.
+        first = min(buy.id, sell.id) if auction else maker.id
         for order, fee in ((buy, buyer_fee), (sell, seller_fee)):
             told = FillRecord(
-                trade_id, order.id, order.symbol, order.side, price, quantity, fee, order is maker, self.at
+                trade_id, order.id, order.symbol, order.side, price, quantity, fee, order.id == first, self.at
             )
             self._written.fills.setdefault(order.id, []).append(told)
             self._tell(order_events.FILLED, order, origin, told)

@@ -1,6 +1,8 @@
 """What an order must satisfy before anything is held for it: sizes, prices, bands, phases."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bearpit_server.rules.orders import OrderType, SelfTrade, Side, TimeInForce
 from bearpit_server.rules.refusals import Refused, invalid
@@ -118,7 +120,41 @@ def check_wish(terms: Terms, wish: Wish) -> None:
         check_price(terms, wish.price_cents, "order.price_cents")
     if wish.is_stop:
         check_price(terms, wish.stop_price_cents, "order.stop_price_cents")
-    elif wish.stop_price_cents:
+    check_form(wish)
+
+
+def collect(*checks: Callable[[], object]) -> list[Refused]:
+    """What these checks refuse, all of it; raises what is no order at all, Refused INVALID_FIELD."""
+    refusals = []
+    for check in checks:
+        try:
+            check()
+        except Refused as refused:
+            if refused.reason == "INVALID_FIELD":
+                raise
+            refusals.append(refused)
+    return refusals
+
+
+def wish_refusals(terms: Terms, wish: Wish) -> list[Refused]:
+    """All that `check_wish` would refuse an order for. Raises Refused INVALID_FIELD."""
+    check_form(wish)
+    if not 1 <= wish.quantity <= MAX_QUANTITY:
+        check_size(terms, wish.quantity)
+    prices = []
+    if wish.price_cents or wish.is_priced:
+        prices.append((wish.price_cents, "order.price_cents"))
+    if wish.is_stop:
+        prices.append((wish.stop_price_cents, "order.stop_price_cents"))
+    return collect(
+        lambda: check_size(terms, wish.quantity),
+        *(partial(check_price, terms, price_cents, field) for price_cents, field in prices),
+    )
+
+
+def check_form(wish: Wish) -> None:
+    """Raises Refused INVALID_FIELD for what does not go together."""
+    if wish.stop_price_cents and not wish.is_stop:
         raise invalid("order.stop_price_cents", "only stop and stop-limit orders have one")
     if wish.post_only and (wish.type is not OrderType.LIMIT or wish.time_in_force > TimeInForce.DAY):
         raise invalid("order.post_only", "only a limit order that may rest can be post-only")
