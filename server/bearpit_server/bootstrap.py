@@ -19,8 +19,9 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bearpit_server.events.bus import Bus
+from bearpit_server.events.following import Follower
 from bearpit_server.exchange import order_events
-from bearpit_server.exchange.engine import Engine
+from bearpit_server.exchange.engine import FOLLOWED, Engine
 from bearpit_server.exchange.exchange import Exchange
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
@@ -129,6 +130,8 @@ async def serve(
     host = address.rpartition(":")[0]
     engine = Engine(database, settings, bus, f"{host}:{port}", renew_seconds)
     exchange = Exchange(engine, database, settings)
+    follower = Follower(database)
+    follower.listen(engine.follow, *FOLLOWED)
     recording = Recording(order_events.record_of_row, order_events.record_of)
     streams = Streams(exchange, bus, database, recording, asyncio.get_running_loop())
     ready_at: list[datetime] = []
@@ -155,13 +158,14 @@ async def serve(
     ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
+    await follower.start()
     await engine.start()
     await server.start()
     ready_at.append(clock.now())
     serving = health_pb2.HealthCheckResponse.SERVING
     for name in ("", *names):
         await healths.set(name, serving)
-    background = asyncio.ensure_future(_background(engine, gate, database))
+    background = asyncio.ensure_future(_background(engine, follower, gate, database))
     try:
         yield Running(port, exchange, settings, bus)
     finally:
@@ -175,9 +179,10 @@ async def serve(
         passwords.close()
 
 
-async def _background(engine: Engine, gate: Gate, database: Database) -> None:
+async def _background(engine: Engine, follower: Follower, gate: Gate, database: Database) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(engine.run())
+        tasks.create_task(follower.run())
         tasks.create_task(gate.watch())
         tasks.create_task(_sweep(database))
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import grpc
 import pytest
 from bearpit.client import BearpitError, Client
+from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.storage.models import Order, Shard
 
@@ -105,6 +106,18 @@ async def test_the_second_server_takes_nothing_while_the_first_lives(pair: Pair)
         assert seen.order.status in (pb.ORDER_STATUS_QUEUED, pb.ORDER_STATUS_WORKING)
     assert pair.owners() == {pair.first.address}
     assert pair.epochs() == before
+
+
+async def test_the_first_server_follows_what_is_changed_through_the_second(pair: Pair) -> None:
+    async with signed_in(pair.second.address) as operator:
+        await operator.admin.SetHalt(admin_pb2.SetHaltRequest(symbol=SYMBOLS[0], halted=True))
+    at_once = limit(SYMBOLS[0], pb.SIDE_BUY, 1, 1)
+    at_once.time_in_force = pb.TIME_IN_FORCE_IOC
+
+    async def place() -> None:
+        await pair.at_first.trading.PlaceOrder(pb.PlaceOrderRequest(order=at_once))
+
+    await until(place, timeout_seconds=5, reason="NOT_IN_AUCTION")
 
 
 async def test_the_second_server_takes_over_within_seconds_when_the_first_is_killed(pair: Pair) -> None:

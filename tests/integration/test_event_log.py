@@ -1,11 +1,12 @@
 """The event log: read by position, and nothing is ever skipped."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import pytest
 from bearpit_server.events import log
+from bearpit_server.events.following import Follower, Listener
 from bearpit_server.events.log import HOUSE_ORIGIN, Event, Logged, Position
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.database import Database
@@ -25,7 +26,7 @@ def append(*names: str) -> None:
     log.append(Event("test.event", name, HOUSE_ORIGIN, {"name": name}) for name in names)
 
 
-def subjects(events: list[Logged]) -> list[str]:
+def subjects(events: Sequence[Logged]) -> list[str]:
     return [event.subject for event in events]
 
 
@@ -207,3 +208,60 @@ def test_a_position_is_parsed_or_refused(text: str) -> None:
 @given(st.integers(0, 2**63 - 1), st.integers(0, 2**63 - 1))
 def test_a_position_survives_being_told(xid: int, id_: int) -> None:
     assert Position.parse(str(Position(xid, id_))) == Position(xid, id_)
+
+
+# Following
+
+
+async def test_followers_are_told_of_their_types_once_and_in_order(database: Database) -> None:
+    append("before")
+    follower = Follower(database)
+    told: dict[str, list[str]] = {"all": [], "rare": []}
+
+    def listener(name: str) -> Listener:
+        async def listen(events: Sequence[Logged]) -> None:
+            told[name] += subjects(events)
+
+        return listen
+
+    follower.listen(listener("all"), "test.", "rare.")
+    follower.listen(listener("rare"), "rare.")
+    await follower.start()
+    for _ in range(2):
+        append("one", "two")
+        with database.transaction():
+            log.append([Event("rare.event", "three", HOUSE_ORIGIN), Event("other.event", "no", HOUSE_ORIGIN)])
+        await follower.follow()
+    await follower.follow()
+    assert told == {"all": ["one", "two", "three"] * 2, "rare": ["three"] * 2}
+
+
+async def test_a_follower_that_fails_costs_the_others_nothing(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    follower = Follower(database)
+    told: list[str] = []
+
+    async def fail(events: Sequence[Logged]) -> None:
+        raise ValueError("a fault")
+
+    async def listen(events: Sequence[Logged]) -> None:
+        told.extend(subjects(events))
+
+    follower.listen(fail, "test.")
+    follower.listen(listen, "test.")
+    await follower.start()
+    append("one")
+    await follower.follow()
+    append("two")
+    await follower.follow()
+    assert told == ["one", "two"]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "ERROR"]
+    caplog.clear()
+
+
+def test_reading_one_type_goes_past_all_others(database: Database) -> None:
+    append(*(f"{number}" for number in range(50)))
+    found, place = read(database, Position(), prefix="rare.")
+    with database.transaction():
+        assert (found, place) == ([], log.end())

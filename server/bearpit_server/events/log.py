@@ -4,6 +4,10 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
+from operator import or_
+
+import peewee as pw
 
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.storage import bulk
@@ -121,31 +125,51 @@ def _logged(rows: Iterable[tuple[object, ...]]) -> list[Logged]:
     return [Logged(Position(row[0], row[1]), *row[2:]) for row in rows]  # type: ignore[arg-type]
 
 
-def read(after: Position, limit: int, type_prefix: str = "") -> tuple[list[Logged], Position]:
+def read(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Logged], Position]:
     """The next events after a place, and the place up to which the log has been read.
 
-    Events of transactions that may have older ones still running are left for the next call: what
-    is behind the returned place never changes.
+    With prefixes only the events whose type begins with one of them. Events of transactions that may
+    have older ones still running are left for the next call: what is behind the returned place never
+    changes.
     """
     settled = bulk.oldest_running_transaction()
-    query = (
-        EventRow.select(*_COLUMNS)
-        .where(bulk.after_position(after.xid, after.id), EventRow.xid < settled)
-        .order_by(EventRow.xid, EventRow.id)
-        .limit(limit)
-    )
-    if type_prefix:
-        query = query.where(EventRow.type.startswith(type_prefix))
+    ahead = (bulk.after_position(after.xid, after.id), EventRow.xid < settled)
+    query = EventRow.select(*_COLUMNS).where(*ahead).order_by(EventRow.xid, EventRow.id).limit(limit)
+    if type_prefixes:
+        query = query.where(_of_types(type_prefixes))
     found = _logged(query.tuples())
+    if len(found) == limit:
+        return found, found[-1].position
     # Not the transaction that is settled: one that a crash undid may give its number to another.
-    return found, found[-1].position if found else after
+    return found, max(after, _last(EventRow.xid < settled))
+
+
+def end() -> Position:
+    """The place behind all events that are settled now."""
+    return _last(EventRow.xid < bulk.oldest_running_transaction())
+
+
+def _last(*where: pw.Expression) -> Position:
+    row = (
+        EventRow.select(EventRow.xid, EventRow.id)
+        .where(*where)
+        .order_by(EventRow.xid.desc(), EventRow.id.desc())
+        .limit(1)
+        .tuples()
+        .first()
+    )
+    return Position(*row) if row else Position()
+
+
+def _of_types(prefixes: Iterable[str]) -> pw.Expression:
+    return reduce(or_, [EventRow.type.startswith(prefix) for prefix in prefixes])
 
 
 def newest(limit: int, type_prefix: str = "") -> list[Logged]:
     """The latest events, newest first; for people who look, not for those who must miss nothing."""
     query = EventRow.select(*_COLUMNS).order_by(EventRow.xid.desc(), EventRow.id.desc()).limit(limit)
     if type_prefix:
-        query = query.where(EventRow.type.startswith(type_prefix))
+        query = query.where(_of_types([type_prefix]))
     return _logged(query.tuples())
 
 

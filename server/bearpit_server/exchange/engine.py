@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import tzinfo
 from typing import TypeVar
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.events.log import Origin
+from bearpit_server.events.log import Logged, Origin
 from bearpit_server.events.records import StatusChange
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.books import Books
@@ -40,6 +40,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+FOLLOWED = ("instrument.", "ipo.", "market.", "settings.")
+"""The events after which there is something to be read again."""
 PHASE_SECONDS = 0.25
 """How often the calendar is asked whether a phase has changed."""
 
@@ -113,7 +115,7 @@ class Engine:
             await asyncio.sleep(self._renew_seconds)
             try:
                 await self._renew()
-                await self.refresh()
+                await self._offer_ipos()
             except Refused as refused:
                 logger.warning("the leases could not be renewed: %s", refused)
             except Exception:
@@ -141,6 +143,10 @@ class Engine:
 
     # What operators change
 
+    async def follow(self, events: Sequence[Logged]) -> None:
+        """Listen to what operators change, here or through another server."""
+        await self.refresh()
+
     async def refresh(self) -> None:
         """Read instruments, the market's row and the settings again, and act on what changed."""
         async with self._refreshing:
@@ -154,9 +160,7 @@ class Engine:
             await self.look(self._follow_listings)
             self._follow_calendar()
             await self.look(lambda: None)  # the books have followed
-            for listing in self.listings.by_id.values():
-                if listing.ipo_quantity and not listing.ipo_order_id and listing.shard in self.shards.epochs:
-                    await self._offer(listing)
+            await self._offer_ipos()
             if before != self.market:
                 self._bus.publish([StatusChange()])
 
@@ -176,6 +180,11 @@ class Engine:
             phase = self.market.phase(now, listing.halted)
             if desk is not None and desk.phase is not phase:
                 self._writer.put(SetPhase(listing.id, phase))
+
+    async def _offer_ipos(self) -> None:
+        for listing in [*self.listings.by_id.values()]:
+            if listing.ipo_quantity and not listing.ipo_order_id and listing.id in self.books.desks:
+                await self._offer(listing)
 
     async def _offer(self, listing: Listing) -> None:
         """Place the treasury's order of an IPO; once, however often it is tried."""

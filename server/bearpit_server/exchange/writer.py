@@ -3,6 +3,7 @@
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Generic, TypeVar
 
@@ -14,8 +15,8 @@ BATCH = 1000
 """The most commands in one batch, so that one transaction stays short."""
 BUSY = 8
 """Commands in a batch after which the next one is given time to gather."""
-GATHER_SECONDS = 0.004
-"""How long: a commit costs about as much, whether it is shared by ten or by a hundred."""
+APART_SECONDS = 0.02
+"""How far apart batches then begin: one costs about as much, whether it is shared by ten or by a hundred."""
 
 
 class Writer(Generic[T]):
@@ -47,11 +48,12 @@ class Writer(Generic[T]):
     def _run(self) -> None:
         self._begin()
         never = threading.Event()
-        last = 0
+        last, began = 0, 0.0
         while True:
             command = self._queue.get()
             if last >= BUSY:
-                never.wait(GATHER_SECONDS)
+                never.wait(max(0.0, began + APART_SECONDS - time.monotonic()))
+            began = time.monotonic()
             batch: list[T] = []
             while command is not None:
                 batch.append(command)

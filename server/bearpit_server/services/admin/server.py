@@ -43,7 +43,8 @@ class Server(AtDesk):
         if request.newest_first:
             events, position = await self._desk.database.run(_newest, limit, request.type_prefix)
         else:
-            events, position = await self._desk.database.run(log.read, after, limit, request.type_prefix)
+            types = (request.type_prefix,) if request.type_prefix else ()
+            events, position = await self._desk.database.run(log.read, after, limit, *types)
         return pb.ListEventsResponse(events=map(translate.event, events), position=str(position))
 
     async def CheckLedger(self, request: pb.CheckLedgerRequest, context: Context) -> pb.CheckLedgerResponse:
