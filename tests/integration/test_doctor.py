@@ -27,6 +27,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Order, Player, Posting, Trade
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from peewee import InternalError
 
 from tests.integration.house import House, Postgres, make_house, make_operator, make_player, make_postgres
 
@@ -214,6 +215,29 @@ def test_the_doctor_sees_one_moment_and_writes_nothing(traded: Database) -> None
         level = traded.execute("SHOW transaction_isolation").fetchone()[0]
         read_only = traded.execute("SHOW transaction_read_only").fetchone()[0]
     assert (level, read_only) == ("repeatable read", "on")
+
+
+def test_the_doctor_looks_at_one_moment_without_being_told(
+    traded: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels = []
+    prove = doctor.prove
+
+    def watched(rule: doctor.Rule) -> Proof:
+        levels.append(traded.execute("SHOW transaction_isolation").fetchone()[0])
+        return prove(rule)
+
+    monkeypatch.setattr(doctor, "prove", watched)
+    doctor.check()
+    assert levels == ["repeatable read"] * len(doctor.RULES)
+    assert not traded.peewee.in_transaction()
+
+
+def test_the_doctor_refuses_a_moment_that_has_passed(traded: Database) -> None:
+    with undone(traded):
+        traded.execute("SELECT 1")
+        with pytest.raises(InternalError, match="before any query"):
+            doctor.check()
 
 
 # --- sickness --------------------------------------------------------------------------------------------

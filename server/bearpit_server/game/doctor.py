@@ -4,9 +4,12 @@ All are checked in one snapshot, while trading goes on. The queries read whole t
 hashes, so that millions of rows take seconds, and say of each rule how many rows were looked at.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from bearpit_server.storage import bulk
+from bearpit_server.storage.models import database
 
 SHOWN = 5
 """Violations that are listed; of the others, how many."""
@@ -35,17 +38,25 @@ class Proof:
 
 # Numbers of the enums: sides 1 buy, 2 sell; statuses up to 3 are open, 4 is filled (rules.orders).
 
-_SUM_TO_ZERO = """
+SUM_TO_ZERO = Rule(
+    "of each asset, all balances sum to zero",
+    """
 SELECT sum(balance) <> 0, format('asset %s is off by %s', asset, sum(balance)) FROM accounts GROUP BY asset
-"""
+""",
+)
 
-_IN_BOUNDS = """
+IN_BOUNDS = Rule(
+    "only the issuer is below zero, and what is held is between nothing and the balance",
+    """
 SELECT CASE WHEN kind = 'issuer' THEN held <> 0 ELSE balance < 0 OR held < 0 OR held > balance END,
     format('account %s of player %s has %s and holds %s', id, owner_id, balance, held)
 FROM accounts
-"""
+""",
+)
 
-_HELD_BY_ORDERS = """
+HELD_BY_ORDERS = Rule(
+    "what is held on each account is what its open orders hold",
+    """
 SELECT a.id IS NULL OR a.held <> coalesce(o.held, 0),
     format('player %s, asset %s: the account holds %s, the open orders %s',
         coalesce(a.owner_id, o.player_id), coalesce(a.asset, o.asset), a.held, coalesce(o.held, 0))
@@ -54,35 +65,47 @@ FROM accounts a FULL JOIN (
         CASE player_id WHEN 0 THEN 'treasury' ELSE 'player' END AS kind, sum(held) AS held
     FROM orders WHERE status <= 3 GROUP BY 1, 2, 3
 ) o ON o.player_id = a.owner_id AND o.asset = a.asset AND o.kind = a.kind
-"""
+""",
+)
 
 # rules.orders.Order.hold, in SQL: the worst price of what remains, and the fee the total would come to.
-_HOLDS = """
+HOLDS = Rule(
+    "each open order holds what it may still cost",
+    """
 SELECT quantity <= filled OR held <> CASE side WHEN 2 THEN quantity - filled
         ELSE worst + div((value_cents + worst) * fee_bps + 9999, 10000) - fee_cents END,
     format('order %s holds %s with %s of %s to go', id, held, quantity - filled, quantity)
 FROM orders, LATERAL (SELECT (quantity - filled)::numeric * price_cents AS worst) w WHERE status <= 3
-"""
+""",
+)
 
-_ENDED = """
+ENDED = Rule(
+    "ended orders hold nothing",
+    """
 SELECT held <> 0 OR (status = 4 AND filled <> quantity),
     format('order %s has ended with %s of %s filled and holds %s', id, filled, quantity, held)
 FROM orders WHERE status > 3
-"""
+""",
+)
 
 _SIDES = """
 SELECT credit AS account, id, amount, credit_balance AS after FROM postings
 UNION ALL SELECT debit, id, -amount, debit_balance FROM postings
 """
 
-_REPLAY = f"""
+REPLAY = Rule(
+    "replaying the postings gives every balance",
+    f"""
 SELECT a.id IS NULL OR a.balance <> coalesce(p.total, 0),
     format('account %s has %s, its postings come to %s', coalesce(a.id, p.account), a.balance, p.total)
 FROM accounts a FULL JOIN (SELECT account, sum(amount) AS total FROM ({_SIDES}) s GROUP BY account) p
     ON p.account = a.id
-"""
+""",
+)
 
-_CHAIN = f"""
+CHAIN = Rule(
+    "the balances told by each account's postings follow from each other",
+    f"""
 SELECT after <> before + amount,
     format('posting %s: account %s had %s, moved %s, was said to have %s', id, account, before, amount, after)
 FROM (
@@ -90,15 +113,21 @@ FROM (
         coalesce(lag(after) OVER (PARTITION BY account ORDER BY id), 0) AS before
     FROM ({_SIDES}) s
 ) c
-"""
+""",
+)
 
-_ONE_ASSET = """
+ONE_ASSET = Rule(
+    "each posting is of one asset",
+    """
 SELECT d.asset IS DISTINCT FROM c.asset OR d.asset IS NULL,
     format('posting %s goes from account %s to %s', p.id, p.debit, p.credit)
 FROM postings p LEFT JOIN accounts d ON d.id = p.debit LEFT JOIN accounts c ON c.id = p.credit
-"""
+""",
+)
 
-_TRADE_POSTINGS = """
+TRADE_POSTINGS = Rule(
+    "each trade has its postings: cash one way, shares the other, the fees",
+    """
 WITH moved AS (
     SELECT p.reference, p.reason, p.amount, d.asset, d.owner_id AS giver, c.owner_id AS taker, c.kind
     FROM postings p JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
@@ -117,18 +146,25 @@ SELECT t.id IS NULL OR count(m.reference) <> 2 + (t.buyer_fee_cents > 0)::int + 
     format('%s has %s postings that do not come to it',
         coalesce('trade:' || t.id, m.reference), count(m.reference))
 FROM trades t FULL JOIN moved m ON m.reference = 'trade:' || t.id
-GROUP BY t.id, m.reference
-"""
+GROUP BY m.reference, t.id, t.instrument_id, t.price_cents, t.quantity, t.buyer_id, t.seller_id,
+    t.buyer_fee_cents, t.seller_fee_cents
+""",
+)
 
-_TRADE_ORDERS = """
+TRADE_ORDERS = Rule(
+    "each trade has its two orders",
+    """
 SELECT (b.player_id, b.instrument_id, b.side) IS DISTINCT FROM (t.buyer_id, t.instrument_id, 1::smallint)
     OR (s.player_id, s.instrument_id, s.side) IS DISTINCT FROM (t.seller_id, t.instrument_id, 2::smallint),
     format('trade %s of orders %s and %s', t.id, t.buy_order_id, t.sell_order_id)
 FROM trades t LEFT JOIN orders b ON b.id = t.buy_order_id LEFT JOIN orders s ON s.id = t.sell_order_id
-"""
+""",
+)
 
 # An order may have been amended since it traded: then the event of the fill tells the limit it had.
-_WITHIN_LIMIT = """
+WITHIN_LIMIT = Rule(
+    "no trade is outside the limit of its orders",
+    """
 SELECT (f.price_cents - o.price_cents) * (3 - 2 * o.side) > 0 AND NOT EXISTS (
         SELECT FROM events e WHERE e.owner_id = o.player_id AND e.subject = 'order:' || o.id
             AND (e.payload ->> 'trade_id')::bigint = f.id
@@ -138,9 +174,12 @@ FROM (
     SELECT id, price_cents, buy_order_id AS order_id FROM trades
     UNION ALL SELECT id, price_cents, sell_order_id FROM trades
 ) f JOIN orders o ON o.id = f.order_id
-"""
+""",
+)
 
-_ORDER_TOTALS = """
+ORDER_TOTALS = Rule(
+    "each order's totals are those of its trades",
+    """
 SELECT o.id IS NULL
     OR (o.filled, o.value_cents, o.fee_cents) IS DISTINCT FROM
         (coalesce(f.quantity, 0), coalesce(f.value, 0), coalesce(f.fee, 0))
@@ -153,9 +192,12 @@ FROM orders o FULL JOIN (
         UNION ALL SELECT sell_order_id, quantity, price_cents, seller_fee_cents FROM trades
     ) s GROUP BY order_id
 ) f ON f.order_id = o.id
-"""
+""",
+)
 
-_CANDLES = """
+CANDLES = Rule(
+    "the candles are those of the trades",
+    """
 WITH traded AS (
     SELECT t.instrument_id, p.seconds,
         floor(extract(epoch FROM executed_at) / p.seconds)::bigint * p.seconds AS start,
@@ -171,9 +213,12 @@ SELECT (c.open_cents, c.high_cents, c.low_cents, c.close_cents, c.volume, c.valu
 FROM candles c
 FULL JOIN traded x ON x.instrument_id = c.instrument_id AND x.seconds = c.seconds AND x.start = c.start
 LEFT JOIN trades o ON o.id = x.first LEFT JOIN trades l ON l.id = x.last
-"""
+""",
+)
 
-_SEQUENCES = """
+SEQUENCES = Rule(
+    "each player's order updates are numbered without gaps",
+    """
 SELECT a.id IS NULL OR coalesce(e.lowest, 1) <> 1 OR coalesce(e.highest, 0) <> coalesce(e.number, 0)
         OR a.order_sequence <> coalesce(e.highest, 0),
     format('player %s counts %s order updates and has %s, from %s to %s', coalesce(a.owner_id, e.owner_id),
@@ -182,9 +227,12 @@ FROM (SELECT * FROM accounts WHERE asset = 0 AND kind = 'player') a FULL JOIN (
     SELECT owner_id, count(*) AS number, min(owner_sequence) AS lowest, max(owner_sequence) AS highest
     FROM events WHERE owner_id IS NOT NULL GROUP BY owner_id
 ) e ON e.owner_id = a.owner_id
-"""
+""",
+)
 
-_TRANSFERS = """
+TRANSFERS = Rule(
+    "each transfer has its postings",
+    """
 WITH moved AS (
     SELECT p.reference, p.reason, p.amount, d.owner_id AS giver, c.owner_id AS taker, c.kind
     FROM postings p JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
@@ -198,35 +246,47 @@ SELECT t.id IS NULL OR count(m.reference) <> 1 + (t.fee_cents > 0)::int
     format('%s has %s postings that do not come to it',
         coalesce('transfer:' || t.id, m.reference), count(m.reference))
 FROM transfers t FULL JOIN moved m ON m.reference = 'transfer:' || t.id
-GROUP BY t.id, m.reference
-"""
+GROUP BY m.reference, t.id, t.from_id, t.to_id, t.amount_cents, t.fee_cents
+""",
+)
 
 RULES = (
-    Rule("of each asset, all balances sum to zero", _SUM_TO_ZERO),
-    Rule("only the issuer is below zero, and what is held is between nothing and the balance", _IN_BOUNDS),
-    Rule("what is held on each account is what its open orders hold", _HELD_BY_ORDERS),
-    Rule("each open order holds what it may still cost", _HOLDS),
-    Rule("ended orders hold nothing", _ENDED),
-    Rule("replaying the postings gives every balance", _REPLAY),
-    Rule("the balances told by each account's postings follow from each other", _CHAIN),
-    Rule("each posting is of one asset", _ONE_ASSET),
-    Rule("each trade has its postings: cash one way, shares the other, the fees", _TRADE_POSTINGS),
-    Rule("each trade has its two orders", _TRADE_ORDERS),
-    Rule("no trade is outside the limit of its orders", _WITHIN_LIMIT),
-    Rule("each order's totals are those of its trades", _ORDER_TOTALS),
-    Rule("the candles are those of the trades", _CANDLES),
-    Rule("each player's order updates are numbered without gaps", _SEQUENCES),
-    Rule("each transfer has its postings", _TRANSFERS),
+    SUM_TO_ZERO,
+    IN_BOUNDS,
+    HELD_BY_ORDERS,
+    HOLDS,
+    ENDED,
+    REPLAY,
+    CHAIN,
+    ONE_ASSET,
+    TRADE_POSTINGS,
+    TRADE_ORDERS,
+    WITHIN_LIMIT,
+    ORDER_TOTALS,
+    CANDLES,
+    SEQUENCES,
+    TRANSFERS,
 )
 
 
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """One moment of the database, read only: a transaction, or the one that the caller has just begun.
+
+    Raises peewee's InternalError in a transaction that has looked at something: it has a moment already.
+    """
+    with nullcontext() if database.in_transaction() else database.atomic():
+        bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        # Long queries are meant to be long, and sorts may take some memory.
+        bulk.execute("SET LOCAL statement_timeout = 0")
+        bulk.execute("SET LOCAL work_mem = '64MB'")
+        yield
+
+
 def check() -> list[Proof]:
-    """Check every rule, as the first thing in a transaction."""
-    # One snapshot for all. Long queries are meant to be long, and sorts may take some memory.
-    bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-    bulk.execute("SET LOCAL statement_timeout = 0")
-    bulk.execute("SET LOCAL work_mem = '64MB'")
-    return [prove(rule) for rule in RULES]
+    """Check every rule of everything there is, in one snapshot."""
+    with snapshot():
+        return [prove(rule) for rule in RULES]
 
 
 def prove(rule: Rule) -> Proof:
