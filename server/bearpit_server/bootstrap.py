@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from bearpit_server.events.following import Follower
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import FOLLOWED, Engine
 from bearpit_server.exchange.exchange import Exchange
+from bearpit_server.game.doctor_rounds import Rounds
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
@@ -165,7 +166,11 @@ async def serve(
     serving = health_pb2.HealthCheckResponse.SERVING
     for name in ("", *names):
         await healths.set(name, serving)
-    background = asyncio.ensure_future(_background(engine, follower, gate, database))
+    background = asyncio.ensure_future(
+        _together(
+            engine.run(), follower.run(), gate.watch(), Rounds(database, settings).run(), _sweep(database)
+        )
+    )
     try:
         yield Running(port, exchange, settings, bus)
     finally:
@@ -179,12 +184,10 @@ async def serve(
         passwords.close()
 
 
-async def _background(engine: Engine, follower: Follower, gate: Gate, database: Database) -> None:
+async def _together(*jobs: Coroutine[object, object, None]) -> None:
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(engine.run())
-        tasks.create_task(follower.run())
-        tasks.create_task(gate.watch())
-        tasks.create_task(_sweep(database))
+        for job in jobs:
+            tasks.create_task(job)
 
 
 async def _sweep(database: Database) -> None:

@@ -38,8 +38,20 @@ def status(output: Output = None) -> None:
         ("rate_limited", found.rate_limited),
         ("shards", [f"{owner or 'free'}:{number}" for owner, number in _owners(found).items()]),
     ]
+    check = found.ledger_check if found.HasField("ledger_check") else None
+    facts += [
+        ("ledger_checked_at", moment(check.checked_at) if check else None),
+        ("ledger", _ledger(check) if check else "not checked yet"),
+    ]
     facts += [(f"market_{key}", value) for key, value in facts_of(found.market)]
     show_one(facts, output)
+
+
+def _ledger(check: "wire.admin.LedgerCheck") -> Value:
+    """That all is well, or each broken rule with what breaks it."""
+    if not check.broken:
+        return f"{check.rules} rules hold"
+    return [f"BROKEN: {proof.rule}: {'; '.join(proof.violations)}" for proof in check.broken]
 
 
 def _owners(found: "wire.admin.GetServerStatusResponse") -> dict[str, int]:

@@ -50,6 +50,7 @@ _ALL = (
     Setting("max_day_value_cents", 0, "what a player's orders of a day may be worth, in cents; 0: any"),
     Setting("transfer_fee_bps", 0, "the sender's fee on a transfer, in basis points", 0, 10_000),
     Setting("transfer_minimum_cents", 1, "the smallest transfer, in cents", 1),
+    Setting("ledger_check_minutes", 10, "minutes from one check of the ledger to the next; 0: off", 0, 1_440),
     Setting("rate_player_per_second", 100, "calls a second a player may make; 0: any", 0, _RATE),
     Setting("rate_address_per_second", 2_000, "calls a second from one address; 0: any", 0, _RATE),
     Setting("rate_sign_in_per_minute", 120, "sign-ins a minute from one address; 0: any", 0, _RATE),

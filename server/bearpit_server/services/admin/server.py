@@ -9,7 +9,8 @@ from peewee import fn
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Logged, Position
-from bearpit_server.game import doctor
+from bearpit_server.game import doctor, doctor_rounds
+from bearpit_server.game.doctor_rounds import Found
 from bearpit_server.rules.candles import QUARTER
 from bearpit_server.rules.orders import OrderStatus
 from bearpit_server.rules.refusals import invalid
@@ -48,9 +49,9 @@ class Server(AtDesk):
         return pb.ListEventsResponse(events=map(translate.event, events), position=str(position))
 
     async def CheckLedger(self, request: pb.CheckLedgerRequest, context: Context) -> pb.CheckLedgerResponse:
-        """Prove the ledger; one at a time, for each keeps a database thread busy for a while."""
+        """Prove the ledger; one at a time, for each keeps the database busy for a while."""
         async with self._checking:
-            proofs = await self._desk.database.run(doctor.check)
+            proofs = await doctor_rounds.examine(self._desk.database, doctor.check)
         return pb.CheckLedgerResponse(proofs=map(translate.proof, proofs))
 
     async def GetServerStatus(
@@ -70,6 +71,7 @@ class Server(AtDesk):
                 ),
                 shards=[translate.shard(row) for row in Shard.select().order_by(Shard.id)],
                 market=status(),
+                ledger_check=_ledger_check(doctor_rounds.latest()),
             )
 
         response = await self._desk.database.run(read)
@@ -78,6 +80,16 @@ class Server(AtDesk):
         response.streams = vitals.open_streams()
         response.rate_limited = vitals.rate_limited()
         return response
+
+
+def _ledger_check(found: Found | None) -> pb.LedgerCheck | None:
+    if found is None:
+        return None
+    return pb.LedgerCheck(
+        checked_at=translate.timestamp(found.at),
+        rules=found.rules,
+        broken=map(translate.proof, found.broken),
+    )
 
 
 def _newest(limit: int, type_prefix: str) -> tuple[list[Logged], Position]:
