@@ -12,7 +12,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from bearpit.v1 import admin_pb2 as pb
-from bearpit.v1 import trading_pb2
+from bearpit.v1 import trading_pb2, wallet_pb2
 from bearpit_server.bootstrap import serve
 from bearpit_server.game import doctor, doctor_recent, doctor_rounds
 from bearpit_server.game.doctor import Rule
@@ -202,6 +202,27 @@ async def test_what_is_new_is_looked_at_and_what_was_proved_is_not(time: Time, d
     time.pass_by()
     await rounds.look()
     assert broken(database) == {doctor.TRADE_POSTINGS.sentence, doctor.ORDER_TOTALS.sentence}
+
+
+async def test_what_belongs_together_carries_one_date_by_which_it_is_cut(venue: Venue) -> None:
+    await venue.list_instrument("ACME", fee_bps=10)
+    await venue.open_market()
+    await trade(venue, "one")
+    ada = await venue.player("ada")
+    await venue.player("bob")
+    await ada.wallet.Transfer(wallet_pb2.TransferRequest(to_player="bob", amount_cents=7))
+
+    def dates() -> list[tuple[int, int]]:
+        """Of trades and of transfers: postings, and those of another date."""
+        return [
+            venue.database.execute(
+                f"SELECT count(*), count(*) FILTER (WHERE p.created_at <> t.{date}) FROM {table}s t "
+                f"JOIN postings p ON p.reference = '{table}:' || t.id"
+            ).fetchone()
+            for table, date in (("trade", "executed_at"), ("transfer", "created_at"))
+        ]
+
+    assert await venue.database.run(dates) == [(4, 0), (1, 0)]
 
 
 async def test_what_is_broken_stays_so_until_it_is_mended(time: Time, database: Database) -> None:
