@@ -7,7 +7,7 @@ What is tampered with in old history afterwards is found by `doctor.check` alone
 
 The cost follows what is new and the number of accounts; the trades alone are scanned whole, for their
 dates and for the earlier fills of orders that traded again. Of 15,000 new trades on one core, with 6,000
-accounts: 1.3 s after 300,000 trades and 4 s after 2,000,000, where the full proofs take 9 s and 115 s.
+accounts: 1 s after 300,000 trades and 3 s after 2,000,000, where the full proofs take 9 s and 115 s.
 """
 
 from dataclasses import dataclass
