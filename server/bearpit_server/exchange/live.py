@@ -29,6 +29,8 @@ class LiveOrder(Order):
     settled_filled: int = -1
     settled_value: int = -1
     settled_status: OrderStatus = OrderStatus.WORKING
+    told: OrderRecord | None = None
+    """What its owner was told last, if anything since the books were built."""
 
     def __post_init__(self) -> None:
         # Slotted dataclasses are rebuilt, so super() without arguments would not find its class.
@@ -56,8 +58,12 @@ class LiveOrder(Order):
         worst = remaining * self.price_cents
         return worst + fee_on(self.settled_value + worst, self.fee_bps) - self.fee_cents
 
+    def known(self) -> OrderRecord:
+        """What its owner knows of it."""
+        return self.told or self.record()
+
     def record(self) -> OrderRecord:
-        """What its owner is told now."""
+        """What its owner is to be told now."""
         status = self.settled_status
         remaining = self.settled_quantity - self.settled_filled if status <= OrderStatus.WORKING else 0
         return OrderRecord(

@@ -292,7 +292,7 @@ class Matcher:
         current.desks[desk.id] = desk
         self._take(desk, desk.book.cancel(order.id), command.origin, current)
         current.last.requests += done(command.origin, CANCEL, f"{order.id}", [order.id])
-        current.last.finish.append(lambda _: self._give(command.answer, Placed(order.record())))
+        current.last.finish.append(lambda _: self._give(command.answer, Placed(order.known())))
 
     def _cancel_many(self, command: CancelMany, current: Round) -> None:
         cancelled = self._books.orders_of(command.owner_id, command.instrument_id)
@@ -306,7 +306,7 @@ class Matcher:
                 command.origin, CANCEL_ALL, which, [order.id for order in cancelled]
             )
         current.last.finish.append(
-            lambda _: self._give(command.answer, [Placed(order.record()) for order in cancelled])
+            lambda _: self._give(command.answer, [Placed(order.known()) for order in cancelled])
         )
 
     def _amend(self, command: Amend, current: Round, acceptance: Acceptance) -> None:
@@ -449,7 +449,7 @@ def _sharing(rest: Iterable[Command]) -> list[Trading]:
 
 
 def _placed(order: LiveOrder, written: Written) -> Placed:
-    return Placed(order.record(), tuple(written.fills.get(order.id, ())))
+    return Placed(order.known(), tuple(written.fills.get(order.id, ())))
 
 
 def _not_open(order_id: int) -> Refused:

@@ -13,9 +13,9 @@ from bearpit_server.events.log import Event, Origin
 from bearpit_server.events.records import (
     FillRecord,
     OrderChange,
+    OrderRecord,
     Record,
     TradeRecord,
-    WalletChange,
 )
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.live import LiveOrder
@@ -35,9 +35,10 @@ AUCTION = 0
 class Written:
     """What a written settlement has to tell, once it is committed."""
 
+    journal: Journal
     trades: list[TradeRecord] = field(default_factory=list)
-    changes: list[OrderChange] = field(default_factory=list)
-    wallets: list[WalletChange] = field(default_factory=list)
+    changes: list[tuple[int, int, OrderRecord, FillRecord | None]] = field(default_factory=list)
+    """The fields of each OrderChange."""
     fills: dict[int, list[FillRecord]] = field(default_factory=dict)
     """By order."""
 
@@ -45,8 +46,8 @@ class Written:
         """For the bus; what only its owner may see, only if somebody listens to it."""
         told: list[Record] = [*self.trades]
         if watched:
-            told += [change for change in self.changes if change.player_id in watched]
-            told += [wallet for wallet in self.wallets if wallet.player_id in watched]
+            told += [OrderChange(*change) for change in self.changes if change[0] in watched]
+            told += self.journal.told(watched)
         return told
 
 
@@ -63,7 +64,7 @@ class Settlement:
         self._touched: dict[int, LiveOrder] = {}
         self._trades: list[tuple[int, ...]] = []
         self._events: list[Event] = []
-        self._written = Written()
+        self._written = Written(self.journal)
 
     def covers(self, outcomes: Iterable[Outcome]) -> bool:
         """Whether every account that these change is locked."""
@@ -93,6 +94,7 @@ class Settlement:
         order.updated_at = changed.updated_at = self.at
         self._touched[order.id] = order
         self._record(order_events.AMENDED, changed, origin)
+        order.told = changed.told
 
     def settle(self, outcomes: Iterable[Outcome], origin: Origin, auction: bool = False) -> None:
         """Take what a book did. Orders that only rest or wait leave nothing to write."""
@@ -112,7 +114,7 @@ class Settlement:
 
     def add_to(self, writes: bulk.Writes) -> Written:
         """Let everything be written, and say what there is to tell of it once it is committed."""
-        self._written.wallets = self.journal.add_to(writes)
+        self.journal.add_to(writes)
         self._add_orders(writes)
         if self._trades:
             bulk.insert_trades(writes, list(zip(*self._trades, strict=True)), self.at)
@@ -198,11 +200,11 @@ class Settlement:
         self._record(kind, order, origin, fill)
 
     def _record(self, kind: str, order: LiveOrder, origin: Origin, fill: FillRecord | None = None) -> None:
-        record = order.record()
+        record = order.told = order.record()
         sequence = None
         if order.owner_id != HOUSE:
             sequence = self.journal.next_order_sequence(order.owner_id)
-            self._written.changes.append(OrderChange(order.owner_id, sequence, record, fill))
+            self._written.changes.append((order.owner_id, sequence, record, fill))
         self._events.append(order_events.event_of(kind, record, origin, sequence, fill))
 
     def _add_orders(self, writes: bulk.Writes) -> None:

@@ -4,7 +4,7 @@ Double entry: every posting takes from one account what it gives to another, of 
 changed in place but balance, held and the counters of an account. Corrections are new postings.
 """
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -131,36 +131,37 @@ class Journal:
     def write(self) -> list[WalletChange]:
         """Write accounts and postings, and tell what changed for whom; the caller commits."""
         with bulk.written() as writes:
-            return self.add_to(writes)
+            self.add_to(writes)
+        return self.told(self._changed_owners())
 
-    def add_to(self, writes: bulk.Writes) -> list[WalletChange]:
-        """Let accounts and postings be written with the rest of the transaction; see `write`."""
-        changed = [account for account in self.accounts.values() if account.changed]
-        owners = {account.owner_id for account in changed if account.kind == "player"}
-        for owner in owners:
+    def add_to(self, writes: bulk.Writes) -> None:
+        """Let accounts and postings be written with the rest of the transaction."""
+        for owner in self._changed_owners():
             cash = self._cash[owner]
             cash.version += 1
-            if not cash.changed:
-                cash.changed = True
-                changed.append(cash)
-        if changed:
-            columns = list(
-                zip(
-                    *[
-                        (a.id, a.balance, a.held, a.version, a.order_sequence, a.cost_cents, a.realised_cents)
-                        for a in changed
-                    ],
-                    strict=True,
-                )
-            )
-            bulk.update_accounts(writes, columns)
+            cash.changed = True
+        rows = [
+            (a.id, a.balance, a.held, a.version, a.order_sequence, a.cost_cents, a.realised_cents)
+            for a in self.accounts.values()
+            if a.changed
+        ]
+        if rows:
+            bulk.update_accounts(writes, list(zip(*rows, strict=True)))
         if self._postings:
             bulk.insert_postings(writes, self._postings, self.at)
-        shares: dict[int, list[Balance]] = {owner: [] for owner in owners}
-        for account in changed:
-            if account.asset != CASH and account.kind == "player":
-                shares[account.owner_id].append(account)
-        return [self._change(owner, shares[owner]) for owner in owners]
+
+    def told(self, owners: Container[int]) -> list[WalletChange]:
+        """What has been written of these players' wallets."""
+        shares: dict[int, list[Balance]] = {}
+        for account in self.accounts.values():
+            if account.changed and account.kind == "player" and account.owner_id in owners:
+                mine = shares.setdefault(account.owner_id, [])
+                if account.asset != CASH:
+                    mine.append(account)
+        return [self._change(owner, mine) for owner, mine in shares.items()]
+
+    def _changed_owners(self) -> set[int]:
+        return {a.owner_id for a in self.accounts.values() if a.changed and a.kind == "player"}
 
     def _change(self, owner: int, shares: Iterable[Balance]) -> WalletChange:
         cash = self._cash[owner]
