@@ -237,8 +237,9 @@ async def test_a_price_makes_a_limit_order_and_a_stop_price_a_stop() -> None:
         assert [request.validate_only for request in stage.requests("PlaceOrder")] == [False] * 3 + [True]
 
 
-async def test_a_client_needs_no_port_for_the_usual_one() -> None:
+@pytest.mark.parametrize("host", ["camp.example", "[::1]"])
+async def test_a_client_needs_no_port_for_the_usual_one(host: str) -> None:
     from bearpit.client import connect
 
-    async with connect("camp.example") as client:
-        assert client.address == "camp.example:7117"
+    async with connect(host) as client:
+        assert client.address == f"{host}:7117"

@@ -7,6 +7,11 @@ async with connect("127.0.0.1:7117") as client:
         ...
 """
 
+import os
+
+# gRPC writes of failed handshakes onto standard error, across the screen; the error tells of them anyway.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+
 from bearpit.client.connection import Connection, State
 from bearpit.client.errors import BearpitError
 from bearpit.client.game import Client, connect

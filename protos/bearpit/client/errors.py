@@ -53,7 +53,8 @@ class BearpitError(Exception):
         """Read the status details of a failed call; without any, say what happened in plain words."""
         info, violation = _details_of(error)
         if info is None:
-            message = _PLAIN.get(error.code(), "") or error.details() or error.code().name
+            details = error.details() or ""
+            message = _fault(details) or _PLAIN.get(error.code(), "") or details or error.code().name
             return cls(error.code(), "", message, request_id=request_id)
         return cls(
             error.code(),
@@ -72,10 +73,25 @@ class BearpitError(Exception):
         return cls(code, name, refusal.message, dict(refusal.metadata), refusal.field, request_id)
 
 
+CONNECTION_FAULTS = {
+    "CERTIFICATE_VERIFY_FAILED": "The server's certificate is not trusted here; name its authority.",
+    "Hostname Verification Check failed": "The server's certificate is for another name; use that one.",
+    "WRONG_VERSION_NUMBER": "The server does not encrypt; connect without TLS.",
+    "Failed to create security handshaker": "The authority's file holds no certificate in PEM.",
+    "all addresses; last error: UNAVAILABLE": "The server hangs up at once; it may want TLS.",
+    "hostname lookup error": "There is no such host.",
+}
+"""What gRPC says when a connection cannot be made, in part, and what that means for who makes it."""
+
 _PLAIN = {
     grpc.StatusCode.UNAVAILABLE: "The server cannot be reached. Trying again may help.",
     grpc.StatusCode.DEADLINE_EXCEEDED: "The server did not answer in time. Trying again may help.",
 }
+
+
+def _fault(details: str) -> str:
+    """What is wrong with the connection itself, where waiting will not help; else empty."""
+    return next((words for part, words in CONNECTION_FAULTS.items() if part in details), "")
 
 
 def _details_of(error: grpc.aio.AioRpcError) -> tuple[error_details_pb2.ErrorInfo | None, str]:

@@ -72,7 +72,7 @@ def connect(
     `on_tokens` hears of every new pair of tokens, to store it, and None when they are void.
     Nothing is sent yet: the first call finds out whether the server is there.
     """
-    if ":" not in address:
+    if ":" not in address or address.endswith("]"):
         address = f"{address}:{contract.DEFAULT_PORT}"
     return Client(address, tls, on_tokens, timing or Timing(), clock)
 
