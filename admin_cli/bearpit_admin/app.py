@@ -69,7 +69,7 @@ def options(
         str, typer.Option("--context", metavar="NAME", help="The server to talk to; see `context list`.")
     ] = "",
     server: Annotated[
-        str, typer.Option("--server", metavar="HOST:PORT", help="Another server, for this once.")
+        str, typer.Option("--server", metavar="HOST[:PORT]", help="Another server, for this once.")
     ] = "",
 ) -> None:
     """Take the options that come before the command."""

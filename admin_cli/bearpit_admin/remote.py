@@ -8,12 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bearpit_admin import session
 from bearpit_admin.exits import HINTS, IN_POINTS, OF_CODE, Exit, Failure
 from bearpit_admin.money import Points
-from bearpit_admin.session import Context, Contexts, SignIn
+from bearpit_admin.session import Context, Contexts, SignIn, address_of
 
 if TYPE_CHECKING:
     from bearpit.client import BearpitError, Client
@@ -46,7 +47,14 @@ def here() -> Context:
     """The context that holds: as chosen, with the server that was given for this once."""
     context = Contexts().get(choice.context)
     server = choice.server or os.environ.get(SERVER_VARIABLE, "")
-    return Context(context.name, server, context.tls) if server else context
+    return Context(context.name, address_of(server), context.tls) if server else context
+
+
+def again(command: str) -> str:
+    """A command to go on with, for the server that this one was for."""
+    chosen = f"--context {choice.context} " if choice.context else ""
+    chosen += f"--server {choice.server} " if choice.server else ""
+    return f"bearpit-admin {chosen}{command}"
 
 
 def run(work: "Callable[[Client], Awaitable[T]]", signed_in: bool = True) -> T:
@@ -66,7 +74,7 @@ async def _run(work: "Callable[[Client], Awaitable[T]]", context: Context, signe
     from bearpit.client import BearpitError, connect
 
     try:
-        async with connect(context.server, tls=_tls(context)) as client:
+        async with connect(context.server, tls=tls_of(context)) as client:
             if not signed_in:
                 return await work(client)
             renewable = await stay_signed_in(client, context)
@@ -82,7 +90,14 @@ async def _run(work: "Callable[[Client], Awaitable[T]]", context: Context, signe
         raise failure_of(error, context) from error
 
 
-def _tls(context: Context) -> bool | str:
+def tls_of(context: Context) -> bool | str:
+    """How to encrypt, as the client takes it. Raises Failure USAGE when the authority's file is gone."""
+    if context.tls not in ("", "on") and not Path(context.tls).is_file():
+        raise Failure(
+            f"The authority of context {context.name} is gone: there is no file {context.tls}.",
+            Exit.USAGE,
+            f"put it back, or `bearpit-admin context remove {context.name}` and add it anew",
+        )
     return context.tls == "on" or context.tls if context.tls else False
 
 
@@ -101,7 +116,7 @@ async def renew(client: "Client", context: Context, force: bool = False) -> None
 
     sign_in = session.load(context)
     if sign_in is None:
-        raise Failure(f"You are not signed in at {context.server}.", Exit.NOT_ALLOWED, HINTS["NOT_SIGNED_IN"])
+        raise Failure(f"You are not signed in at {context.server}.", Exit.NOT_ALLOWED, _hint("NOT_SIGNED_IN"))
     stale = sign_in.access_token
     if force or _ends_soon(sign_in):
         with session.renewing(context):
@@ -137,16 +152,28 @@ def _ends_soon(sign_in: SignIn) -> bool:
 
 def failure_of(error: "BearpitError", context: Context) -> Failure:
     """A failed call in words, with its exit code and what to do next."""
+    from bearpit.client.errors import CONNECTION_FAULTS
+
     exit_code = OF_CODE.get(error.code.name, Exit.FAILED)
     if error.reason:
-        return Failure(_in_points(error), exit_code, HINTS.get(error.reason, ""))
+        return Failure(_in_points(error), exit_code, _hint(error.reason))
+    if error.message in CONNECTION_FAULTS.values():
+        return Failure(
+            f"No connection to {context.server}: {error.message}",
+            exit_code,
+            "`bearpit-admin context add NAME HOST:PORT` with --tls, --ca FILE or neither, as it serves",
+        )
     if exit_code is Exit.UNREACHABLE:
         return Failure(
             f"No server answers at {context.server}.",
             exit_code,
-            "start one with `bearpit-server`, or choose another with `bearpit-admin context use`",
+            "start one with `bearpit-server serve`, or name another with --server or --context",
         )
     return Failure(_sentence(error.message), exit_code)
+
+
+def _hint(reason: str) -> str:
+    return HINTS.get(reason, "").replace("bearpit-admin login", again("login"))
 
 
 def _in_points(error: "BearpitError") -> str:

@@ -12,7 +12,9 @@ from pathlib import Path
 from bearpit_admin.exits import Exit, Failure
 
 DEFAULT_NAME = "default"
-DEFAULT_SERVER = "127.0.0.1:7117"
+DEFAULT_PORT = 7117
+DEFAULT_SERVER = f"127.0.0.1:{DEFAULT_PORT}"
+_ADDRESS = re.compile(r"([^\s:\[\]/]+|\[[0-9a-fA-F:.%]+\])(?::(\d{1,5}))?")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -35,6 +37,16 @@ class SignIn:
     access_expires_at: int
     """In epoch seconds, by the server's clock."""
     refresh_token: str = field(repr=False)
+
+
+def address_of(text: str) -> str:
+    """The server's address, with the usual port where none is named. Raises Failure USAGE."""
+    match = _ADDRESS.fullmatch(text)
+    if match is None or not 0 < int(match[2] or DEFAULT_PORT) < 2**16:
+        raise Failure(
+            f"{text!r} is no address of a server.", Exit.USAGE, f"write it like camp.example:{DEFAULT_PORT}"
+        )
+    return f"{match[1]}:{match[2] or DEFAULT_PORT}"
 
 
 def folder() -> Path:

@@ -196,7 +196,7 @@ STORY: list[tuple[str, int, str]] = [
     ("events --after nonsense", 2, "position"),
     ("doctor", 0, "yes\treplaying the postings gives every balance"),
     ("--context nowhere players list", 3, "no context nowhere"),
-    ("--server 127.0.0.1:1 players list", 4, "bearpit-admin login"),
+    ("--server 127.0.0.1:1 players list", 4, "bearpit-admin --server 127.0.0.1:1 login"),
 ]
 
 

@@ -1,5 +1,6 @@
 """`bearpit-admin context`: which server to talk to."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +10,7 @@ from bearpit_admin.options import Output, Yes
 from bearpit_admin.output import Row, show, tell
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import choice
-from bearpit_admin.session import Context, Contexts
+from bearpit_admin.session import Context, Contexts, address_of
 
 app = typer.Typer(help="Which server to talk to.")
 
@@ -53,18 +54,18 @@ def use(name: ContextName) -> None:
 @app.command(epilog="Example: bearpit-admin context add camp play.example.org:7117 --tls")
 def add(
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
-    server: Annotated[str, typer.Argument(metavar="HOST:PORT", help="Where the server is.")],
-    tls: Annotated[
-        bool, typer.Option("--tls", help="Encrypt, and trust the well-known authorities.")
-    ] = False,
+    server: Annotated[str, typer.Argument(metavar="HOST[:PORT]", help="Where the server is.")],
+    tls: Annotated[bool, typer.Option("--tls", help="Encrypt, and trust the usual authorities.")] = False,
     authority: Annotated[
         str,
-        typer.Option("--authority", metavar="FILE", help="Encrypt, and trust the certificate in this file."),
+        typer.Option("--ca", metavar="FILE", help="Encrypt, and trust the authority in this PEM file."),
     ] = "",
 ) -> None:
     """Remember a server under a name."""
-    contexts = Contexts()
-    contexts.add(Context(name, server, authority or ("on" if tls else "")))
+    if authority and not Path(authority).is_file():
+        raise typer.BadParameter(f"there is no file {authority}", param_hint="--ca")
+    trusted = str(Path(authority).resolve()) if authority else "on" if tls else ""
+    Contexts().add(Context(name, address_of(server), trusted))
     tell(f"added {name}; use it with `bearpit-admin context use {name}`")
 
 

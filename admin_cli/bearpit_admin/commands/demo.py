@@ -9,7 +9,7 @@ from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.options import Yes
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import here, run
+from bearpit_admin.remote import here, run, tls_of
 
 if TYPE_CHECKING:
     from bearpit.client import Client
@@ -52,6 +52,7 @@ def run_bots(
     if accounts is None:
         raise Failure("There are no bots here.", Exit.CONFLICT, "bearpit-admin demo load")
     context = here()
-    tls: bool | str = context.tls == "on" or context.tls if context.tls else False
     tell(f"the house bots trade at {context.server}; end them with ctrl+c")
-    asyncio.run(until_signalled(context.server, accounts, folder / "history.json", Random(seed), tls))
+    asyncio.run(
+        until_signalled(context.server, accounts, folder / "history.json", Random(seed), tls_of(context))
+    )

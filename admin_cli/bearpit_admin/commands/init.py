@@ -12,7 +12,7 @@ from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.options import PasswordFile
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import PASSWORD_VARIABLE, own_password, required
-from bearpit_admin.remote import here
+from bearpit_admin.remote import again, here
 
 SERVER_MODULE = "bearpit_server"
 
@@ -42,8 +42,8 @@ def init(
     except Failure as failure:
         if failure.exit_code is not Exit.UNREACHABLE:
             raise
-        tell(f"no server answers at {here().server} yet: start it with `bearpit-server`, then run "
-             f"`bearpit-admin login {name}`", err=True)  # fmt: skip
+        tell(f"not signed in yet. {failure.message}", err=True)
+        tell(f"  try: {failure.hint}; then `{again(f'login {name}')}`", err=True)
         return
     tell(f"signed in at {here().server} as {name}")
 

@@ -88,6 +88,11 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
         (["events", "--follow", "-o", "json"], "jsonl"),
         (["orders", "cancel", "first"], "integer"),
         (["context", "add", "a/b", "somewhere:1"], "letters"),
+        (["context", "add", "camp", "somewhere:one"], "camp.example:7117"),
+        (["context", "add", "camp", "somewhere:99999"], "camp.example:7117"),
+        (["context", "add", "camp", "https://somewhere"], "camp.example:7117"),
+        (["context", "add", "camp", "somewhere", "--ca", "nowhere.pem"], "no file nowhere.pem"),
+        (["--server", ":", "status"], "camp.example:7117"),
     ],
 )
 def test_what_is_wrong_on_the_command_line_is_a_usage_error(arguments: list[str], words: str) -> None:
@@ -152,6 +157,38 @@ def test_contexts_are_added_used_listed_and_removed() -> None:
     assert runner.invoke(app, ["--context", "elsewhere", "players", "list"]).exit_code == 3
     assert runner.invoke(app, ["context", "remove", "camp", "--yes"]).exit_code == 0
     assert "camp" not in runner.invoke(app, ["context", "list"]).stdout
+
+
+def test_a_context_without_a_port_has_the_usual_one() -> None:
+    runner = CliRunner()
+    for name, server in (("camp", "camp.example"), ("six", "[::1]")):
+        assert runner.invoke(app, ["context", "add", name, server]).exit_code == 0
+    listed = runner.invoke(app, ["context", "list"]).stdout
+    assert "\tcamp.example:7117\t" in listed
+    assert "\t[::1]:7117\t" in listed
+
+
+def test_an_authority_is_found_from_any_folder_and_missed_in_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner = CliRunner()
+    authority = tmp_path / "camp.pem"
+    authority.write_text("-----BEGIN CERTIFICATE-----")
+    monkeypatch.chdir(tmp_path)
+    assert runner.invoke(app, ["context", "add", "camp", "127.0.0.1:1", "--ca", "camp.pem"]).exit_code == 0
+    monkeypatch.chdir("/")
+    assert f"\t{authority}\t" in runner.invoke(app, ["context", "list"]).stdout
+    authority.unlink()
+    result = runner.invoke(app, ["--context", "camp", "status"])
+    assert result.exit_code == 2
+    assert f"no file {authority}" in result.stderr
+
+
+def test_the_way_to_sign_in_is_told_for_the_server_that_was_asked() -> None:
+    runner = CliRunner()
+    assert runner.invoke(app, ["context", "add", "camp", "127.0.0.1:1"]).exit_code == 0
+    said = runner.invoke(app, ["--context", "camp", "status"]).stderr
+    assert "`bearpit-admin --context camp login`" in said
 
 
 def test_help_loads_neither_grpc_nor_rich_nor_the_contract() -> None:

@@ -3,6 +3,7 @@
 import grpc
 import pytest
 from bearpit.client import BearpitError
+from bearpit.client.errors import CONNECTION_FAULTS
 from bearpit_admin import remote
 from bearpit_admin.exits import HINTS, IN_POINTS, OF_CODE, Exit
 from bearpit_admin.session import Context
@@ -51,6 +52,14 @@ def test_no_answer_names_the_server_and_the_way_out() -> None:
     assert failure.exit_code is Exit.UNREACHABLE
     assert HERE.server in failure.message
     assert "bearpit-server" in failure.hint
+
+
+@pytest.mark.parametrize("message", CONNECTION_FAULTS.values())
+def test_a_connection_that_cannot_be_made_is_no_missing_server(message: str) -> None:
+    failure = remote.failure_of(BearpitError(grpc.StatusCode.UNAVAILABLE, "", message), HERE)
+    assert failure.exit_code is Exit.UNREACHABLE
+    assert message in failure.message
+    assert "--ca" in failure.hint
 
 
 def test_amounts_in_a_refusal_are_said_in_points() -> None:
