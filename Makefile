@@ -39,7 +39,7 @@ breaking: $(SETUP) ## tell whether the protos still fit clients of an earlier ve
 	$(BIN)/buf breaking protos --against ".git#ref=$(or $(SINCE),HEAD),subdir=protos"
 
 lock: $(SETUP) ## write requirements.lock anew, from pyproject.toml
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 		--no-annotate --extra dev --extra bench --upgrade pyproject.toml -o requirements.lock
 
 clean: ## remove what was made here: the environment, stubs, caches; never a game
