@@ -35,11 +35,17 @@ def chosen(wanted: Format | None) -> Format:
     return wanted or (Format.TABLE if sys.stdout.isatty() else Format.TSV)
 
 
-def show(columns: Sequence[str], rows: Iterable[Row], wanted: Format | None = None) -> None:
-    """Print a listing, with a header."""
+def show(
+    columns: Sequence[str], rows: Iterable[Row], wanted: Format | None = None, spare: Sequence[str] = ()
+) -> None:
+    """Print a listing, with a header.
+
+    A table on a narrow terminal goes without those of its `spare` columns for which there is no room;
+    they are named with the most wanted one first. All other forms have all columns.
+    """
     form = chosen(wanted)
     if form is Format.TABLE:
-        _table(columns, list(rows))
+        _table(columns, list(rows), spare)
     elif form is Format.JSON:
         _echo(json.dumps([_object(columns, row) for row in rows], ensure_ascii=False, indent=2))
     else:
@@ -136,22 +142,60 @@ def _text(value: Value) -> str:
     return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _table(columns: Sequence[str], rows: list[Row]) -> None:
+GAP = 2
+"""Between two columns of a table."""
+FOLDED = 24
+"""What is longer is folded into lines of at least this, where room is short."""
+
+
+def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str]) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="bold")
+    texts = {column: [Text(_text(row[index])) for row in rows] for index, column in enumerate(columns)}
+    widths = {column: max(len(column), *(t.cell_len for t in texts[column]), 0) for column in columns}
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console.width = sum(widths.values()) + GAP * len(columns)
+    always = [column for column in columns if column not in spare]
+    # What is empty in every row can be missed first.
+    wishes = sorted(spare, key=lambda column: not any(text.plain for text in texts[column]))
+    needs = {column: min(width, max(FOLDED, len(column))) for column, width in widths.items()}
+    shown = _that_fit(always, wishes, needs, console.width)
+    padding = (0, GAP - 1, 0, 0)
+    table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding, header_style="bold")
     for index, column in enumerate(columns):
-        values = [row[index] for row in rows]
-        numeric = bool(values) and all(isinstance(v, int) and not isinstance(v, bool) for v in values)
-        table.add_column(
-            column.replace("_", " "), justify="right" if numeric else "left", no_wrap=numeric or index == 0
-        )
-    for row in rows:
-        table.add_row(*[Text(_text(value)) for value in row])
-    Console(file=sys.stdout).print(table)
+        if column in shown:
+            table.add_column(
+                column.replace("_", " "),
+                justify="right" if _is_numeric([row[index] for row in rows]) else "left",
+                no_wrap=widths[column] <= FOLDED,
+                overflow="fold",
+            )
+    for number in range(len(rows)):
+        table.add_row(*[texts[column][number] for column in columns if column in shown])
+    console.print(table)
+    missing = [column.replace("_", " ") for column in columns if column not in shown]
+    if missing and rows:
+        _echo(f"no room for: {', '.join(missing)}; -o csv has all", err=True)
+
+
+def _that_fit(
+    always: Sequence[str], wishes: Sequence[str], needs: dict[str, int], room: int
+) -> Sequence[str]:
+    """The columns that are always there, and each of the wishes for which there is still room."""
+    shown = [*always]
+    for column in wishes:
+        if sum(needs[one] + GAP for one in (*shown, column)) - GAP <= room:
+            shown.append(column)
+    return shown
+
+
+def _is_numeric(values: Sequence[Value]) -> bool:
+    numbers = [value for value in values if value is not None]
+    return bool(numbers) and all(type(value) in (int, Points) for value in numbers)
 
 
 def _echo(text: str, err: bool = False) -> None:

@@ -239,6 +239,16 @@ def test_a_terminal_gets_a_table() -> None:
     assert "\x1b[1m" in said
 
 
+@pytest.mark.parametrize("listing", ["players", "instruments", "orders", "trades"])
+def test_no_listing_is_cut_on_a_terminal_of_eighty_columns(listing: str) -> None:
+    code, said = on_a_terminal(listing, "list", COLUMNS="80", NO_COLOR="1")
+    assert code == 0
+    assert "…" not in said
+    assert all(
+        len(re.sub(r"\x1b\[[0-9;]*m", "", line)) <= 80 for line in said.splitlines() if ": " not in line
+    )
+
+
 def test_no_color_is_respected() -> None:
     _, said = on_a_terminal("players", "list", "--search", OPERATOR, NO_COLOR="1", COLUMNS="120")
     assert not re.search(r"\x1b\[3\dm", said)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from bearpit.client import Client
 
 COLUMNS = ("position", "created_at", "type", "subject", "actor", "address", "request_id", "payload")
+SPARE = ("created_at", "actor", "position", "address", "request_id")
 EVERY_SECONDS = 0.5
 """How often --follow looks."""
 
@@ -55,7 +56,7 @@ def events(
             return await _latest(client, type_prefix, limit)
 
         found = run(work)
-        show(COLUMNS, [_row(event) for event in found], output)
+        show(COLUMNS, [_row(event) for event in found], output, SPARE)
         return
     form = chosen(output)
     tail = _Tail(type_prefix, after, limit, Lines(COLUMNS, Format.TSV if form is Format.TABLE else form))

@@ -34,6 +34,10 @@ COLUMNS = (
     "symbol", "name", "phase", "last", "bid", "ask", "tick", "lot", "min_quantity", "max_quantity", "fee_bps",
     "band_bps", "reference", "shares_issued", "ipo_price", "ipo_remaining",
 )  # fmt: skip
+SPARE = (
+    "ipo_remaining", "ipo_price", "reference", "tick", "fee_bps", "band_bps", "lot", "shares_issued",
+    "max_quantity", "min_quantity",
+)  # fmt: skip
 
 
 @app.command("list", epilog="Example: bearpit-admin instruments list -o csv")
@@ -72,7 +76,7 @@ def list_(limit: Limit = LIMIT, output: Output = None) -> None:
         )
         for found, quote in run(work)
     ]
-    show(COLUMNS, rows, output)
+    show(COLUMNS, rows, output, SPARE)
 
 
 @app.command(

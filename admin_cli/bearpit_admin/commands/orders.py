@@ -20,6 +20,7 @@ COLUMNS = (
     "id", "player", "symbol", "side", "type", "time_in_force", "quantity", "price", "stop_price", "filled",
     "remaining", "status", "end_reason", "held", "fee", "accepted_at",
 )  # fmt: skip
+SPARE = ("accepted_at", "stop_price", "end_reason", "type", "remaining", "time_in_force", "held", "fee")
 
 
 @app.command("list", epilog="Example: bearpit-admin orders list --player ada --open")
@@ -47,7 +48,7 @@ def list_(
             limit,
         )
 
-    show(COLUMNS, [_row(order) for order in run(work)], output)
+    show(COLUMNS, [_row(order) for order in run(work)], output, SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin orders cancel 17 --yes")

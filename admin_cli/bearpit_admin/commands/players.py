@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Who takes part.")
 
 
+SPARE = ("created_at", "held", "id")
+
+
 class Role(StrEnum):
     """What a new player may do."""
 
@@ -57,7 +60,7 @@ def list_(
         )
         for found in run(work)
     ]
-    show(("id", "name", "role", "disabled", "cash", "held", "created_at"), rows, output)
+    show(("id", "name", "role", "disabled", "cash", "held", "created_at"), rows, output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin players show ada")

@@ -19,6 +19,7 @@ COLUMNS = (
     "id", "executed_at", "symbol", "price", "quantity", "aggressor", "buyer", "seller", "buyer_fee",
     "seller_fee", "buy_order", "sell_order",
 )  # fmt: skip
+SPARE = ("executed_at", "id", "aggressor", "buyer_fee", "seller_fee", "buy_order", "sell_order")
 
 
 @app.callback()
@@ -60,4 +61,4 @@ def list_(
         )
         for found in run(work)
     ]
-    show(COLUMNS, rows, output)
+    show(COLUMNS, rows, output, SPARE)

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import re
+import sys
+from collections.abc import Callable
 
 import pytest
 from bearpit_admin.money import Points
@@ -56,6 +59,54 @@ def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_table_shows_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     show(("name",), [("[red]ada[/red]",)], Format.TABLE)
     assert "[red]ada[/red]" in capsys.readouterr().out
+
+
+WIDE = ("id", "player", "note", "address", "stop_price")
+WIDE_ROWS = [
+    (7, "house-trader-1", "a sentence that is too long for one line of a narrow terminal", "127.0.0.1", None)
+]
+
+
+@pytest.fixture(name="terminal")
+def make_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[[int], str]:
+    """What a terminal of so many columns is shown."""
+
+    def printed_at(width: int) -> str:
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        show(WIDE, WIDE_ROWS, Format.TABLE, spare=("address", "stop_price"))
+        said = capsys.readouterr()
+        assert all(len(re.sub(r"\x1b\[\d*m", "", line)) <= width for line in said.out.splitlines())
+        return said.out + said.err
+
+    return printed_at
+
+
+def test_a_table_with_room_shows_every_column(terminal: Callable[[int], str]) -> None:
+    assert "127.0.0.1" in terminal(130)
+    assert "no room" not in terminal(130)
+
+
+def test_a_narrow_table_folds_sentences_and_leaves_out_what_can_be_missed(
+    terminal: Callable[[int], str],
+) -> None:
+    said = terminal(60)
+    assert "house-trader-1" in said
+    assert "127.0.0.1" in said
+    assert "…" not in said
+    assert "no room for: stop price; -o csv has all" in said
+    assert "no room for: address, stop price; -o csv has all" in terminal(45)
+
+
+def test_a_table_in_a_pipe_has_all_the_room_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
+    show(WIDE, WIDE_ROWS, Format.TABLE, spare=("address", "stop_price"))
+    said = capsys.readouterr()
+    assert len(said.out.splitlines()) == 3
+    assert "stop price" in said.out
+    assert said.err == ""
 
 
 def test_an_empty_listing_still_has_its_header(capsys: pytest.CaptureFixture[str]) -> None:
