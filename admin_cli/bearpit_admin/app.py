@@ -48,6 +48,8 @@ Example: bearpit-admin --context camp players list --search ada
 From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service token, in place of a sign-in),
 BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
 
+Amounts are points, to the cent; times are UTC.
+
 Ends with 0 ok, 1 failed, 2 usage, 3 not found or conflict, 4 not allowed, 5 no server reached.
 """
 
@@ -63,6 +65,14 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"bearpit-admin {version('bearpit')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     context_name: Annotated[
@@ -71,6 +81,10 @@ def options(
     server: Annotated[
         str, typer.Option("--server", metavar="HOST[:PORT]", help="Another server, for this once.")
     ] = "",
+    _: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", callback=_tell_version, is_eager=True),
+    ] = False,
 ) -> None:
     """Take the options that come before the command."""
     remote.choice.context = context_name
@@ -80,6 +94,11 @@ def options(
 
 
 for group in (players, instruments, ipo, market, orders, trades, settings, tokens, context, demo):
-    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
+    app.add_typer(
+        group.app,
+        name=group.__name__.rpartition(".")[2],
+        no_args_is_help=True,
+        epilog=group.app.registered_commands[0].epilog,
+    )
 for module in (play, init, login, announce, events, doctor, status):
     module.register(app)

@@ -15,6 +15,13 @@ class Points(int):
         return f"{'-' if self < 0 else ''}{whole}.{cents:02d}"
 
 
+def parse_price(text: str) -> int:
+    """The cents of a price, which is more than nothing; a usage error for anything else."""
+    if (cents := parse_points(text)) <= 0:
+        raise typer.BadParameter(f"{text} is no price; it has to be more than 0")
+    return cents
+
+
 def parse_points(text: str) -> int:
     """The cents in "12.40", "12.4", "12" or "-0.05"; a usage error for anything else."""
     match = _POINTS.fullmatch(text)

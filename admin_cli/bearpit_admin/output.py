@@ -78,7 +78,7 @@ def show_one(
     if form is Format.TABLE:
         width = max(map(len, columns))
         for key, value in facts:
-            _echo(f"{key.replace('_', ' '):<{width}}  {_text(value)}")
+            _echo(f"{key.replace('_', ' '):<{width}}  {_text(value) or 'none'}")
     elif form is Format.TSV:
         for key, value in facts:
             _echo(f"{key}\t{_text(value)}")

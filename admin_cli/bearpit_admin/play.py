@@ -76,7 +76,7 @@ def play(wishes: Wishes) -> int:
         if wishes.headless:
             tell(f"playing at {address}; end it with ctrl+c")
             return house.watch(None)
-        tell("opening the screen")
+        tell(f"playing at {address}; opening the screen")
         return house.watch(house.screen(address))
 
 

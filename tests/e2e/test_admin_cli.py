@@ -129,13 +129,17 @@ def on_a_terminal(*arguments: str, answer: str = "", **environment: str) -> tupl
 STORY: list[tuple[str, int, str]] = [
     ("players create t_ada --cash 500.00", 0, r"^\S{12,}$"),
     ("players create t_ada", 3, "taken"),
-    ("players create t_bob --cash 0.07 --role admin", 0, ""),
+    ("players create t_bob --cash 0.07 --role operator", 0, ""),
     ("players create x", 2, "3 to 24"),
     ("players list --search t_", 0, "t_ada\tplayer\tno\t500.00"),
     ("players show T_ADA", 0, "cash\t500.00"),
     ("players show nobody", 3, "no player nobody"),
-    ("players adjust t_ada --cash 12.40 --reason prize", 0, r"moved 12.40; t_ada has 512.40"),
-    ("players adjust t_ada --cash -12.4 --reason oops --yes", 0, r"moved -12.40; t_ada has 500.00"),
+    ("players adjust t_ada --cash 12.40 --reason prize", 0, "gave 12.40 points to t_ada, who now has 512.40"),
+    (
+        "players adjust t_ada --cash -12.4 --reason oops --yes",
+        0,
+        "took 12.40 points from t_ada, who now has 500.00",
+    ),
     ("players adjust t_ada --cash -500.01 --reason oops --yes", 3, "500.01 points and 500.00 are free"),
     ("players adjust t_ada --cash 99999999999999.99 --reason oops", 2, "amount: give"),
     ("instruments create t.acme --name Acme --tick 0.05 --lot 10", 0, "created instrument T.ACME"),
@@ -145,10 +149,25 @@ STORY: list[tuple[str, int, str]] = [
     ("instruments list", 0, r"T.ACME\tAcme\t\w+\t\t\t\t0.05\t10\t10\t10000000\t25\t0\t12.40\t0"),
     ("ipo open t.acme --price 12.41 --quantity 1000 --yes", 2, "tick, 0.05"),
     ("ipo open t.acme --price 12.40 --quantity 1000 --yes --dry-run", 0, "dry run"),
-    ("ipo open t.acme --price 12.40 --quantity 1000 --yes", 0, "offered 1000 shares of T.ACME at 12.40"),
+    (
+        "ipo open t.acme --price 12.40 --quantity 1000 --yes",
+        0,
+        "offered 1000 shares of T.ACME at 12.40 points",
+    ),
     ("ipo open t.acme --price 12.40 --quantity 1000 --yes", 3, "IPO"),
-    ("players adjust t_ada --shares 30 --symbol t.acme --reason prize", 0, "t_ada has 30"),
+    (
+        "players adjust t_ada --shares 30 --symbol t.acme --reason prize",
+        0,
+        "gave 30 shares of T.ACME to t_ada",
+    ),
+    (
+        "players adjust t_ada --shares -1 --symbol t.acme --reason oops --yes",
+        0,
+        "took 1 share of T.ACME from",
+    ),
+    ("players adjust t_ada --shares 1 --symbol t.acme --reason oops", 0, "who now has 30"),
     ("players show t_ada", 0, "T.ACME\t30\t0\t0.00\t0.00"),
+    ("market schedule", 0, "days\t\nopens\t\ncloses\t\npre_open_minutes\t\ntime_zone\t"),
     ("market pre-open", 0, "the market is pre-open"),
     ("market open --dry-run", 0, "dry run, nothing changed: the market is open"),
     ("market status", 0, "phase\tpre-open"),
@@ -185,13 +204,14 @@ STORY: list[tuple[str, int, str]] = [
     ("tokens revoke t_kiosk --yes", 0, "revoked token t_kiosk"),
     ("tokens revoke t_nobody --yes", 3, "no service token"),
     ("players disable t_bob --yes --dry-run", 0, "dry run"),
-    ("players list --search t_bob", 0, "t_bob\tadmin\tno"),
+    ("players list --search t_bob", 0, "t_bob\toperator\tno"),
     ("players disable t_bob --yes", 0, "disabled t_bob; 0 open orders cancelled"),
-    ("players list --search t_bob", 0, "t_bob\tadmin\tyes"),
+    ("players list --search t_bob", 0, "t_bob\toperator\tyes"),
     ("players enable t_bob", 0, "enabled t_bob"),
     ("players disable operator --yes", 2, "yourself"),
     ("players reset-password t_bob --yes", 0, r"^\S{12,}$"),
     ("status", 0, "market_phase\tclosed"),
+    ("status", 0, "shards\t16 free$"),
     ("events --type settings. --limit 1", 0, "settings.changed"),
     ("events --after nonsense", 2, "position"),
     ("doctor", 0, "yes\treplaying the postings gives every balance"),
@@ -220,7 +240,7 @@ def test_a_pipe_gets_plain_columns_and_nothing_on_standard_error() -> None:
     assert result.stderr == ""
     header, row = result.stdout.splitlines()
     assert header.split("\t") == ["id", "name", "role", "disabled", "cash", "held", "created_at"]
-    assert row.split("\t")[1:3] == [OPERATOR, "admin"]
+    assert row.split("\t")[1:3] == [OPERATOR, "operator"]
 
 
 def test_every_format_tells_the_same() -> None:

@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
     from bearpit_admin.bots.accounts import Accounts
 
-app = typer.Typer(help="The demo game: four stocks, an IPO, and house bots that trade them.")
+app = typer.Typer(help="The demo game: stocks, an IPO, and house bots.")
 
 
 @app.command("load", epilog="Example: bearpit-admin demo load --yes")
 def load(yes: Yes = False) -> None:
-    """List the demo's stocks, offer its IPO and give its bots their accounts. Doing it again is safe."""
+    """List the demo's stocks and make its bots.
+
+    Its IPO is offered, and the market opened, too. Doing it again is safe.
+    """
     from bearpit_admin.bots import demo, history
     from bearpit_admin.bots.accounts import read_accounts, write_accounts
     from bearpit_admin.play import data_folder

@@ -1,5 +1,6 @@
 """`bearpit-admin doctor`: the ledger's proofs."""
 
+import sys
 from typing import TYPE_CHECKING
 
 import typer
@@ -28,6 +29,8 @@ def doctor(output: Output = None) -> None:
     async def work(client: "Client") -> "wire.admin.CheckLedgerResponse":
         return await client.admin.CheckLedger(wire.admin.CheckLedgerRequest(), timeout=PATIENCE_SECONDS)
 
+    if sys.stderr.isatty():
+        tell("proving the ledger; with millions of postings this takes minutes", err=True)
     proofs = run(work).proofs
     rows = [(proof.holds, proof.rule, proof.checked, list(proof.violations)) for proof in proofs]
     show(("holds", "rule", "checked", "violations"), rows, output)
@@ -38,3 +41,5 @@ def doctor(output: Output = None) -> None:
             err=True,
         )
         raise typer.Exit(Exit.FAILED)
+    if sys.stderr.isatty():
+        tell(f"all {len(proofs)} rules hold", err=True)

@@ -6,7 +6,7 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
-from bearpit_admin.money import Points, parse_points
+from bearpit_admin.money import Points, parse_price
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Symbol
 from bearpit_admin.output import show, tell
 from bearpit_admin.remote import pages, run
@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="What is traded.")
 
-MinQuantity = Annotated[int | None, typer.Option("--min-quantity", metavar="N", help="The smallest order.")]
-MaxQuantity = Annotated[int | None, typer.Option("--max-quantity", metavar="N", help="The largest order.")]
+MinQuantity = Annotated[
+    int | None, typer.Option("--min-quantity", metavar="N", min=1, help="The smallest order.")
+]
+MaxQuantity = Annotated[
+    int | None, typer.Option("--max-quantity", metavar="N", min=1, help="The largest order.")
+]
 FeeBps = Annotated[
     int | None,
     typer.Option("--fee-bps", metavar="N", help="The fee for each side, in basis points, 0 to 1000."),
@@ -88,7 +92,9 @@ def create(
     tick: Annotated[
         str, typer.Option("--tick", metavar="POINTS", help="Prices are multiples of it.")
     ] = "0.01",
-    lot: Annotated[int, typer.Option("--lot", metavar="N", help="Quantities are multiples of it.")] = 1,
+    lot: Annotated[
+        int, typer.Option("--lot", metavar="N", min=1, help="Quantities are multiples of it.")
+    ] = 1,
     min_quantity: MinQuantity = None,
     max_quantity: MaxQuantity = None,
     fee_bps: FeeBps = None,
@@ -100,13 +106,13 @@ def create(
     request = wire.admin.CreateInstrumentRequest(
         symbol=symbol.upper(),
         name=name,
-        tick_cents=parse_points(tick),
+        tick_cents=parse_price(tick),
         lot=lot,
         min_quantity=min_quantity or 0,
         max_quantity=max_quantity or 0,
         fee_bps=fee_bps,
         band_bps=band_bps or 0,
-        reference_price_cents=parse_points(reference) if reference else 0,
+        reference_price_cents=parse_price(reference) if reference else 0,
         validate_only=dry_run,
     )
 
@@ -140,7 +146,7 @@ def update(
         max_quantity=max_quantity,
         fee_bps=fee_bps,
         band_bps=band_bps,
-        reference_price_cents=parse_points(reference) if reference else None,
+        reference_price_cents=parse_price(reference) if reference else None,
         validate_only=dry_run,
     )
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.money import Points, parse_points
+from bearpit_admin.money import Points, parse_price
 from bearpit_admin.options import DryRun, Symbol, Yes
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import confirm
@@ -31,9 +31,9 @@ def open_(
     dry_run: DryRun = False,
 ) -> None:
     """Issue shares to the treasury, which offers them at one price. There is one IPO for each instrument."""
-    cents = parse_points(price)
+    cents = parse_price(price)
     symbol = symbol.upper()
-    sentence = f"{quantity} shares of {symbol} at {Points(cents)}"
+    sentence = f"{quantity} shares of {symbol} at {Points(cents)} points"
     confirm(f"Issue {sentence}? This cannot be taken back.", yes, dry_run)
     request = wire.admin.OpenIpoRequest(
         symbol=symbol, price_cents=cents, quantity=quantity, validate_only=dry_run

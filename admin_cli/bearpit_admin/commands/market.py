@@ -50,7 +50,10 @@ def auto(dry_run: DryRun = False) -> None:
 
 @app.command(epilog="Example: bearpit-admin market halt ACME")
 def halt(symbol: AnySymbol = "", all_: All = False, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Halt trading: orders are collected until it resumes with an auction."""
+    """Halt trading.
+
+    Orders are collected until it resumes with an auction.
+    """
     _check_which(symbol, all_)
     if all_:
         confirm("Halt all trading?", yes, dry_run)
@@ -169,15 +172,16 @@ def _show_schedule(output: Output) -> None:
     held = run(work)
     hours = held.schedule
     override = wire.word(wire.admin.MarketOverride.Name(held.override), "MARKET_OVERRIDE_")
-    facts: list[tuple[str, Value]] = [("override", override), ("all_halted", held.all_halted)]
-    if held.HasField("schedule"):
-        facts += [
-            ("days", ",".join(map(str, hours.days))),
-            ("opens", hours.opens),
-            ("closes", hours.closes),
-            ("pre_open_minutes", hours.pre_open_minutes),
-            ("time_zone", hours.time_zone),
-        ]
+    has_hours = held.HasField("schedule")
+    facts: list[tuple[str, Value]] = [
+        ("override", override),
+        ("all_halted", held.all_halted),
+        ("days", ",".join(map(str, hours.days)) or None),
+        ("opens", hours.opens or None),
+        ("closes", hours.closes or None),
+        ("pre_open_minutes", hours.pre_open_minutes if has_hours else None),
+        ("time_zone", hours.time_zone or None),
+    ]
     show_one(facts, output)
 
 

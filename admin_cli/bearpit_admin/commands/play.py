@@ -26,7 +26,11 @@ def play(
         float, typer.Option("--seconds", min=0, metavar="N", help="End after so long; 0: when you do.")
     ] = 0,
 ) -> None:
-    """Play on this machine: a server, the demo game, house bots, and the screen; all ends with the screen."""
+    """Play the demo game on this machine.
+
+    This runs a server, loads the demo, lets its house bots trade and opens the screen; all ends with the
+    screen. The next time the game goes on where it was.
+    """
     # Before gRPC is loaded: it would print a warning for each process we start.
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
     from bearpit.client import BearpitError

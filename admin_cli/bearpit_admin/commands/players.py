@@ -26,7 +26,7 @@ class Role(StrEnum):
     """What a new player may do."""
 
     PLAYER = "player"
-    ADMIN = "admin"
+    OPERATOR = "operator"
 
 
 @app.command("list", epilog="Example: bearpit-admin players list --search ada -o json")
@@ -104,7 +104,7 @@ def create(
     request = wire.admin.CreatePlayerRequest(
         name=name,
         password=from_file(password_file) if password_file else "",
-        role=wire.auth.ROLE_ADMIN if role is Role.ADMIN else wire.auth.ROLE_PLAYER,
+        role=wire.auth.ROLE_ADMIN if role is Role.OPERATOR else wire.auth.ROLE_PLAYER,
         cash_cents=parse_points(cash) if cash else None,
         validate_only=dry_run,
     )
@@ -120,7 +120,10 @@ def create(
 
 @app.command(epilog="Example: bearpit-admin players disable mallory --yes")
 def disable(name: PlayerName, yes: Yes = False, dry_run: DryRun = False) -> None:
-    """Keep a player out: signed out everywhere, open orders cancelled."""
+    """Keep a player out.
+
+    All sign-ins end, and all open orders are cancelled.
+    """
     confirm(f"Disable {name}, end all sign-ins and cancel all open orders?", yes, dry_run)
     changed = _set_disabled(name, True, dry_run)
     tell(f"disabled {changed.player.name}; {changed.cancelled_orders} open orders cancelled", dry_run)
@@ -173,12 +176,15 @@ def adjust(
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
-    """Give or take cash or shares, by a posting with a reason; at most what is free is taken."""
+    """Give or take cash or shares.
+
+    It is done by a posting with a reason; at most what is free is taken.
+    """
     if bool(cash) == bool(shares) or bool(shares) != bool(symbol):
         raise Failure("Give either --cash, or --shares with --symbol.", Exit.USAGE)
     amount = parse_points(cash) if cash else shares
     if amount < 0:
-        what = f"{Points(-amount)} points" if cash else f"{-amount} {symbol.upper()}"
+        what = f"{Points(-amount)} points" if cash else f"{-amount} of {symbol.upper()}"
         confirm(f"Take {what} from {name}?", yes, dry_run)
     request = wire.admin.AdjustBalanceRequest(
         name=name, symbol=symbol.upper(), amount=amount, reason=reason, validate_only=dry_run
@@ -188,10 +194,13 @@ def adjust(
         return await client.admin.AdjustBalance(request)
 
     posting = run(work).posting
-    if posting.symbol:
-        tell(f"moved {posting.amount} {posting.symbol}; {name} has {posting.balance_after}", dry_run)
-    else:
-        tell(f"moved {Points(posting.amount)}; {name} has {Points(posting.balance_after)}", dry_run)
+    much = abs(posting.amount)
+    what = (
+        f"{much} share{'s' * (much > 1)} of {posting.symbol}" if posting.symbol else f"{Points(much)} points"
+    )
+    has = posting.balance_after if posting.symbol else Points(posting.balance_after)
+    done = f"took {what} from" if posting.amount < 0 else f"gave {what} to"
+    tell(f"{done} {name}, who now has {has}", dry_run)
 
 
 def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPlayerDisabledResponse":
@@ -204,4 +213,4 @@ def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPl
 
 
 def _role(player: "wire.auth.Player") -> str:
-    return wire.word(wire.auth.Role.Name(player.role), "ROLE_")
+    return Role.OPERATOR if player.role == wire.auth.ROLE_ADMIN else Role.PLAYER

@@ -37,7 +37,7 @@ def set_(
     values: Annotated[
         list[str],
         typer.Argument(
-            metavar="KEY=VALUE...",
+            metavar="KEY=VALUE",
             help="Whole numbers, true or false. Cents may be written as points, with a point: 12.40 is 1240.",
         ),
     ],

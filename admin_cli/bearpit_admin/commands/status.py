@@ -36,7 +36,13 @@ def status(output: Output = None) -> None:
         ("trades", found.trades),
         ("streams", found.streams),
         ("rate_limited", found.rate_limited),
-        ("shards", [f"{owner or 'free'}:{number}" for owner, number in _owners(found).items()]),
+        (
+            "shards",
+            [
+                f"{number} at {owner}" if owner else f"{number} free"
+                for owner, number in _owners(found).items()
+            ],
+        ),
     ]
     check = found.ledger_check if found.HasField("ledger_check") else None
     facts += [

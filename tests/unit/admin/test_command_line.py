@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,22 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
     assert example.startswith(f"bearpit-admin {' '.join(path)}")
 
 
+GROUPS = [path for path in PATHS if path not in LEAVES]
+
+
+@pytest.mark.parametrize("path", GROUPS, ids=lambda path: " ".join(path) or "the root")
+def test_a_group_alone_shows_its_help_with_an_example_and_whole_sentences(path: tuple[str, ...]) -> None:
+    result = CliRunner().invoke(app, list(path))
+    assert result.exit_code == 2
+    assert "..." not in result.output.partition("Commands:")[2].partition("Example:")[0]
+    example = " ".join(result.output.partition("Example:")[2].split())
+    assert example.startswith(f"bearpit-admin {path[0] if path else '--context'}")
+
+
+def test_says_which_version_it_is() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout == f"bearpit-admin {version('bearpit')}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -72,6 +89,10 @@ def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
         (["players", "list", "-o", "yaml"], "yaml"),
         (["instruments", "update", "ACME"], "Nothing to change"),
         (["ipo", "open", "ACME", "--price", "12", "--quantity", "many"], "integer"),
+        (["ipo", "open", "ACME", "--price", "0", "--quantity", "5"], "no price"),
+        (["instruments", "create", "ACME", "--name", "Acme", "--tick", "0"], "no price"),
+        (["instruments", "create", "ACME", "--name", "Acme", "--lot", "0"], "--lot"),
+        (["instruments", "update", "ACME", "--reference", "-1"], "no price"),
         (["market", "halt"], "--all"),
         (["market", "halt", "ACME", "--all"], "--all"),
         (["market", "schedule", "--days", "1-5"], "--opens"),

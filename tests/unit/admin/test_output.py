@@ -132,6 +132,15 @@ def test_one_thing_prints_in_every_format(form: Format, capsys: pytest.CaptureFi
     assert ("ACME" in out) == (form is not Format.CSV)
 
 
+def test_what_there_is_none_of_is_said_to_people_and_left_empty_for_programs(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    show_one([("next_phase", None), ("announcements", [])], Format.TABLE)
+    assert capsys.readouterr().out == "next phase     none\nannouncements  none\n"
+    show_one([("next_phase", None)], Format.TSV)
+    assert capsys.readouterr().out == "next_phase\t\n"
+
+
 def test_a_dry_run_says_that_nothing_changed(capsys: pytest.CaptureFixture[str]) -> None:
     tell("disabled ada", dry_run=True)
     assert capsys.readouterr().out == "dry run, nothing changed: disabled ada\n"
