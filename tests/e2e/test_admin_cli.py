@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -443,6 +444,49 @@ def test_followed_events_come_as_they_happen_and_end_with_an_interrupt() -> None
     _, errors = follower.communicate(timeout=PATIENCE)
     assert follower.returncode == 0, errors
     assert "Traceback" not in errors
+
+
+@contextmanager
+def real_server(url: str, port: int = 0) -> Iterator[int]:
+    """`bearpit-server` until it is killed; gives its port."""
+    command = [sys.executable, "-m", "bearpit_server", "serve", "--address", f"127.0.0.1:{port}"]
+    environment = {**os.environ, "BEARPIT_DATABASE_URL": url}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = next(line for line in process.stderr if "ready on" in line)
+        try:
+            yield int(line.rpartition(":")[2])
+        finally:
+            process.kill()
+            process.stderr.read()
+
+
+def test_followed_events_go_on_when_the_server_is_there_again(
+    postgres: Postgres, database: Database, tmp_path: Path
+) -> None:
+    url = postgres.url_of(database)
+    own = {**os.environ, "BEARPIT_HOME": str(tmp_path), "BEARPIT_PASSWORD": PASSWORD}
+    with real_server(url) as port:
+        own["BEARPIT_SERVER"] = f"127.0.0.1:{port}"
+        assert piped("login", OPERATOR, **own).returncode == 0
+        follower = subprocess.Popen(
+            [*COMMAND, "events", "--type", "announcement.", "--follow", "-o", "jsonl"],
+            env=own,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert follower.stdout is not None
+        assert follower.stderr is not None
+        assert piped("announce", "before", **own).returncode == 0
+        next(line for line in follower.stdout if "before" in line)
+    assert "trying again" in follower.stderr.readline()
+    with real_server(url, port):
+        assert piped("announce", "after", **own).returncode == 0
+        assert "after" in json.loads(follower.stdout.readline())["payload"]
+        follower.send_signal(signal.SIGINT)
+        follower.communicate(timeout=PATIENCE)
+    assert follower.returncode == 0
 
 
 def test_the_doctor_ends_with_one_when_a_rule_is_broken(database: Database) -> None:

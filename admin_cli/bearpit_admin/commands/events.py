@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.exits import OF_CODE, Exit, Failure
 from bearpit_admin.options import LIMIT, Limit, Output
-from bearpit_admin.output import Format, Lines, Row, chosen, moment, show
-from bearpit_admin.remote import PAGE, run, stay_signed_in
+from bearpit_admin.output import Format, Lines, Row, chosen, moment, show, tell
+from bearpit_admin.remote import PAGE, here, run, stay_signed_in
 
 if TYPE_CHECKING:
     from bearpit.client import Client
@@ -101,9 +101,28 @@ class _Tail:
         self._shown: set[str] = set()
 
     async def follow(self, client: "Client") -> None:
-        """Go on until interrupted."""
+        """Go on until interrupted, through restarts of the server once it has answered."""
+        from bearpit.client import BearpitError
+
         if not self._after:
             await self._begin(client)
+        await self._read_on(client)
+        is_lost = False
+        while True:
+            await asyncio.sleep(EVERY_SECONDS)
+            try:
+                await stay_signed_in(client)
+                await self._read_on(client)
+                is_lost = False
+            except BearpitError as error:
+                if OF_CODE.get(error.code.name) is not Exit.UNREACHABLE:
+                    raise
+                if not is_lost:
+                    tell(f"No server answers at {here().server}; trying again.", err=True)
+                is_lost = True
+
+    async def _read_on(self, client: "Client") -> None:
+        """Print what there is by now."""
         while True:
             request = wire.admin.ListEventsRequest(
                 after=self._after, page_size=PAGE, type_prefix=self._type_prefix
@@ -113,8 +132,7 @@ class _Tail:
             self._after = answer.position
             if len(answer.events) < PAGE:
                 self._shown.clear()
-                await asyncio.sleep(EVERY_SECONDS)
-                await stay_signed_in(client)
+                return
 
     async def _begin(self, client: "Client") -> None:
         request = wire.admin.ListEventsRequest(
