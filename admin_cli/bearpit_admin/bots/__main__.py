@@ -5,11 +5,14 @@ import asyncio
 import logging
 import signal
 import sys
+import time
 from pathlib import Path
 from random import Random
 
 from bearpit_admin.bots.accounts import Accounts, read_accounts
 from bearpit_admin.bots.house import run
+
+ISO = "%Y-%m-%dT%H:%M:%S"
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -24,7 +27,6 @@ def main(arguments: list[str] | None = None) -> None:
     accounts = read_accounts(chosen.accounts)
     if accounts is None:
         parser.error(f"--accounts: {chosen.accounts} is no file of bots; load the demo first")
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     tls = chosen.tls == "on" or chosen.tls if chosen.tls else False
     asyncio.run(until_signalled(chosen.server, accounts, chosen.state, Random(chosen.seed), tls))
     sys.exit(0)
@@ -33,7 +35,9 @@ def main(arguments: list[str] | None = None) -> None:
 async def until_signalled(
     server: str, accounts: Accounts, state: Path, random: Random, tls: bool | str
 ) -> None:
-    """Run the bots until SIGINT or SIGTERM."""
+    """Run the bots until SIGINT or SIGTERM; their log, in UTC, goes to standard error."""
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s.%(msecs)03dZ %(message)s", datefmt=ISO)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -75,6 +75,8 @@ async def _always(address: str, tls: bool | str, account: Account, session: Sess
         try:
             async with connect(address, tls=tls) as client:
                 await client.sign_in(account.name, account.password)
+                if wait > FIRST_WAIT_SECONDS:
+                    logger.info("%s trades again", account.name)
                 wait = FIRST_WAIT_SECONDS
                 await session(client)
         except* BearpitError as group:
