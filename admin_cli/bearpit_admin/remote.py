@@ -169,7 +169,7 @@ def failure_of(error: "BearpitError", context: Context) -> Failure:
             exit_code,
             "start one with `bearpit-server serve`, or name another with --server or --context",
         )
-    return Failure(_sentence(error.message), exit_code)
+    return Failure(sentence(error.message), exit_code)
 
 
 def _hint(reason: str) -> str:
@@ -181,10 +181,10 @@ def _in_points(error: "BearpitError") -> str:
     cents = {key: Points(text) for key, text in error.metadata.items() if key.endswith("_cents")}
     with suppress(KeyError):
         return IN_POINTS[error.reason].format(**cents)
-    return _sentence(error.message)
+    return sentence(error.message)
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """The server's words as a sentence; a field's name stays as it is written."""
     names_field = text.partition(" ")[0].endswith(":")
     return (text if names_field else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "?")) else ".")

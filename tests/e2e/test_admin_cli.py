@@ -131,6 +131,7 @@ STORY: list[tuple[str, int, str]] = [
     ("players create t_ada --cash 500.00", 0, r"^\S{12,}$"),
     ("players create t_ada", 3, "taken"),
     ("players create t_bob --cash 0.07 --role operator", 0, ""),
+    ("players create t_cy --role admin --cash 0 --dry-run", 0, "dry run"),
     ("players create x", 2, "3 to 24"),
     ("players list --search t_", 0, "t_ada\tplayer\tno\t500.00"),
     ("players show T_ADA", 0, "cash\t500.00"),
@@ -545,4 +546,4 @@ def test_init_without_a_running_server_says_how_to_go_on(tmp_path: Path) -> None
 def test_init_refuses_where_there_is_an_operator(tmp_path: Path) -> None:
     result = init(tmp_path, 3, say="error: there is an operator already, ada")
     assert result.returncode == 3
-    assert result.stderr == "error: there is an operator already, ada\n"
+    assert result.stderr == "error: There is an operator already, ada.\n"

@@ -12,7 +12,7 @@ from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.options import PasswordFile
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import PASSWORD_VARIABLE, own_password, required
-from bearpit_admin.remote import again, here
+from bearpit_admin.remote import again, here, sentence
 
 SERVER_MODULE = "bearpit_server"
 
@@ -63,4 +63,4 @@ def _make(name: str, password: str) -> None:
             "pip install 'bearpit[server]', or run this beside it",
         )
     code = Exit(done.returncode) if done.returncode in set(Exit) else Exit.FAILED
-    raise Failure(said.removeprefix("error: ") or "The operator could not be made.", code)
+    raise Failure(sentence(said.removeprefix("error: ") or "the operator could not be made"), code)

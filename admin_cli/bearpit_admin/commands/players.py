@@ -27,6 +27,8 @@ class Role(StrEnum):
 
     PLAYER = "player"
     OPERATOR = "operator"
+    ADMIN = "admin"
+    """The same, as the contract says it."""
 
 
 @app.command("list", epilog="Example: bearpit-admin players list --search ada -o json")
@@ -104,7 +106,7 @@ def create(
     request = wire.admin.CreatePlayerRequest(
         name=name,
         password=from_file(password_file) if password_file else "",
-        role=wire.auth.ROLE_ADMIN if role is Role.OPERATOR else wire.auth.ROLE_PLAYER,
+        role=wire.auth.ROLE_ADMIN if role is not Role.PLAYER else wire.auth.ROLE_PLAYER,
         cash_cents=parse_points(cash) if cash else None,
         validate_only=dry_run,
     )
