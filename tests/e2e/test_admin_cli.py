@@ -521,8 +521,9 @@ def init(tmp_path: Path, code: int, say: str = "", **environment: str) -> "subpr
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
     (package / "__main__.py").write_text(FAKE_SERVER)
+    first = os.pathsep.join((str(tmp_path / "fake"), os.environ.get("PYTHONPATH", "")))
     own = {
-        "PYTHONPATH": str(tmp_path / "fake"), "SEEN": str(tmp_path / "seen"), "SAY": say, "CODE": str(code),
+        "PYTHONPATH": first, "SEEN": str(tmp_path / "seen"), "SAY": say, "CODE": str(code),
         "BEARPIT_HOME": str(tmp_path), "BEARPIT_PASSWORD": PASSWORD,
     }  # fmt: skip
     return piped("init", OPERATOR, **{**own, **environment})

@@ -7,14 +7,13 @@ from typing import Annotated
 
 import typer
 
+from bearpit_admin.beside import SERVER_MODULE, need_server
 from bearpit_admin.commands.login import sign_in
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.options import PasswordFile
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import PASSWORD_VARIABLE, own_password, required
 from bearpit_admin.remote import again, here, sentence
-
-SERVER_MODULE = "bearpit_server"
 
 
 def register(app: typer.Typer) -> None:
@@ -33,6 +32,7 @@ def init(
     Run it where the server runs: it works on BEARPIT_DATABASE_URL, or on the embedded database. The
     password is asked for, or comes from BEARPIT_PASSWORD or a file.
     """
+    need_server()
     name = required(name, "Name", "the NAME")
     password = own_password(password_file, twice=True)
     _make(name, password)
@@ -56,11 +56,5 @@ def _make(name: str, password: str) -> None:
     if done.returncode == Exit.OK:
         return
     said = done.stderr.strip()
-    if f"No module named {SERVER_MODULE}" in said:
-        raise Failure(
-            "The server is not installed here.",
-            Exit.FAILED,
-            "pip install 'bearpit[server]', or run this beside it",
-        )
     code = Exit(done.returncode) if done.returncode in set(Exit) else Exit.FAILED
     raise Failure(sentence(said.removeprefix("error: ") or "the operator could not be made"), code)

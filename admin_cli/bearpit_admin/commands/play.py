@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from bearpit_admin.beside import need_server
 from bearpit_admin.exits import Exit, Failure
 
 ADDRESS = "127.0.0.1"
@@ -31,6 +32,7 @@ def play(
     This runs a server, loads the demo, lets its house bots trade and opens the screen; all ends with the
     screen. The next time the game goes on where it was.
     """
+    need_server()
     # Before gRPC is loaded: it would print a warning for each process we start.
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"
     from bearpit.client import BearpitError

@@ -212,6 +212,25 @@ def test_the_way_to_sign_in_is_told_for_the_server_that_was_asked() -> None:
     assert "`bearpit-admin --context camp login`" in said
 
 
+PLAYERS_INSTALL = """
+import sys
+sys.modules["peewee"] = None
+from bearpit_admin import beside
+from bearpit_admin.__main__ import main
+beside.find_spec = lambda name: None if name == "peewee" else object()
+main()
+"""
+
+
+@pytest.mark.parametrize("arguments", [["play", "--headless"], ["init", "ada"]])
+def test_a_players_install_is_told_what_the_server_takes(arguments: list[str]) -> None:
+    command = [sys.executable, "-c", PLAYERS_INSTALL, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "[server]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_help_loads_neither_grpc_nor_rich_nor_the_contract() -> None:
     look = (
         "import sys; from bearpit_admin.app import app; import typer; typer.main.get_command(app); "
