@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+import shutil
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +65,16 @@ async def until_it_watches(venue: Venue) -> None:
 
 def test_the_bot_has_twenty_lines() -> None:
     assert len([line for line in bot().splitlines() if line]) <= 20
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
+def test_the_certificate_is_made_as_it_says_and_fits_its_key(tmp_path: Path) -> None:
+    [command] = re.findall(r"^openssl req .*?(?=^```)", README, re.MULTILINE | re.DOTALL)
+    subprocess.run(command, shell=True, cwd=tmp_path, capture_output=True, check=True)
+    context = ssl.create_default_context(cafile=tmp_path / "cert.pem")
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    [authority] = context.get_ca_certs()
+    assert ("DNS", "camp.example") in authority["subjectAltName"]
 
 
 def test_every_operator_command_is_named() -> None:
