@@ -245,6 +245,7 @@ class Child:
         self.command = command
         self._log = log
         self._ended = 0.0
+        self._earlier = log.stat().st_size if log.exists() else 0
         self.process = self._begin()
 
     def _begin(self) -> subprocess.Popen[bytes]:
@@ -270,8 +271,9 @@ class Child:
         raise Failure(f"The {self.name} did not start. It said:\n{self.last_words()}")
 
     def last_words(self) -> str:
-        """The end of its log."""
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-8:])
+        """The end of its log, without that of earlier games."""
+        said = self._log.read_bytes()[self._earlier :].decode(errors="replace")
+        return "\n".join(said.splitlines()[-8:])
 
     def revive(self) -> None:
         """Start it again if it has ended, after a pause."""

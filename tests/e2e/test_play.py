@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -188,6 +189,24 @@ def test_ends_by_itself_after_the_given_seconds(game: Game) -> None:
     game.wait_until_open()
     assert game.wait() == 0
     assert game.processes() == []
+
+
+def test_a_server_that_cannot_start_says_why_and_nothing_of_earlier_games(tmp_path: Path) -> None:
+    (tmp_path / "play").mkdir()
+    (tmp_path / "play" / "server.log").write_text("words of an earlier game\n")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        refused = subprocess.run(
+            [sys.executable, "-m", "bearpit_admin", "play", "--headless", "--address", address],
+            env={**os.environ, "BEARPIT_HOME": str(tmp_path)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert refused.returncode == 1
+    assert f"{address} cannot be listened on" in refused.stderr
+    assert "earlier game" not in refused.stderr
 
 
 def signal_one(game: Game, word: str, number: signal.Signals) -> None:

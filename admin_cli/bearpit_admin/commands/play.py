@@ -1,6 +1,7 @@
 """`bearpit-admin play`: a game on this machine, with everything it takes."""
 
 import os
+import re
 from typing import Annotated
 
 import typer
@@ -9,6 +10,9 @@ from bearpit_admin.beside import need_server
 from bearpit_admin.exits import Exit, Failure
 
 ADDRESS = "127.0.0.1"
+PLAYER_NAME = re.compile(r"[A-Za-z0-9_.-]{3,24}")
+"""Looked at before a server is started to refuse it; the server's rule may be stricter."""
+NAME_HINT = "give --name with 3 to 24 of letters, digits, `_`, `-` and `.`"
 
 
 def register(app: typer.Typer) -> None:
@@ -43,8 +47,10 @@ def play(
     host, _, port = (
         address.rpartition(":") if address.count(":") == 1 or "]:" in address else (address, "", "")
     )
-    if port and not port.isdigit():
+    if port and not (port.isdecimal() and int(port) < 2**16):
         raise Failure(f"{address} is no HOST:PORT.", Exit.USAGE, "give --address 0.0.0.0:7117")
+    if name and not PLAYER_NAME.fullmatch(name):
+        raise Failure(f"{name} is no name for a player.", Exit.USAGE, NAME_HINT)
     try:
         status = begin(Wishes(host, int(port or 0), name, headless, seconds))
     except BearpitError as error:

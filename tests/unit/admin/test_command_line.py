@@ -107,6 +107,8 @@ def test_says_which_version_it_is() -> None:
         (["tokens", "create", "kiosk", "--scope", "everything"], "everything"),
         (["tokens", "create", "kiosk"], "--scope"),
         (["events", "--follow", "-o", "json"], "jsonl"),
+        (["play", "--headless", "--address", "127.0.0.1:99999"], "HOST:PORT"),
+        (["play", "--headless", "--name", "x"], "3 to 24"),
         (["orders", "cancel", "first"], "integer"),
         (["context", "add", "a/b", "somewhere:1"], "letters"),
         (["context", "add", "camp", "somewhere:one"], "camp.example:7117"),
