@@ -164,6 +164,8 @@ def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str]) -> Non
     wishes = sorted(spare, key=lambda column: not any(text.plain for text in texts[column]))
     needs = {column: min(width, max(FOLDED, len(column))) for column, width in widths.items()}
     shown = _that_fit(always, wishes, needs, console.width)
+    # Half an amount would be another amount: rather than cut, the terminal may break the lines.
+    console.width = max(console.width, sum(needs[column] + GAP for column in shown) - GAP)
     padding = (0, GAP - 1, 0, 0)
     table = Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=padding, header_style="bold")
     for index, column in enumerate(columns):

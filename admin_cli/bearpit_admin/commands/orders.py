@@ -31,7 +31,7 @@ def list_(
     limit: Limit = LIMIT,
     output: Output = None,
 ) -> None:
-    """List orders, newest first."""
+    """List orders, newest first. What a buy holds is points, what a sell holds is shares."""
 
     async def work(client: "Client") -> "list[wire.trading.Order]":
         return await pages(

@@ -101,6 +101,13 @@ def test_a_narrow_table_folds_sentences_and_leaves_out_what_can_be_missed(
     assert "no room for: address, stop price; -o csv has all" in terminal(45)
 
 
+def test_an_amount_is_never_cut(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    show(("player", "cash"), [("house-trader-1", Points(100_104_300_749))], Format.TABLE)
+    assert "1001043007.49" in capsys.readouterr().out
+
+
 def test_a_table_in_a_pipe_has_all_the_room_it_needs(capsys: pytest.CaptureFixture[str]) -> None:
     show(WIDE, WIDE_ROWS, Format.TABLE, spare=("address", "stop_price"))
     said = capsys.readouterr()
