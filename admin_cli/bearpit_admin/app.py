@@ -1,5 +1,6 @@
 """The command line: its options before the command, its commands, and how it fails."""
 
+import errno
 import sys
 from typing import Annotated
 
@@ -26,11 +27,11 @@ from bearpit_admin.commands import (
     tokens,
     trades,
 )
-from bearpit_admin.exits import Failure
+from bearpit_admin.exits import Exit, Failure
 
 
 class Commands(TyperGroup):
-    """The commands. A Failure is said in words on standard error, and ends with its exit code."""
+    """The commands. A Failure, or one of a disk, is said in words on standard error."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # its own type is private
         try:
@@ -40,6 +41,14 @@ class Commands(TyperGroup):
             if failure.hint:
                 typer.echo(f"  try: {failure.hint}", err=True)
             raise typer.Exit(failure.exit_code) from failure
+        except OSError as error:
+            if error.errno == errno.EPIPE:  # a reader that has seen enough
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            typer.echo(f"error: {where}{error.strerror or error}.", err=True)
+            if where:
+                typer.echo("  try: set BEARPIT_HOME to a folder of yours with room in it", err=True)
+            raise typer.Exit(Exit.FAILED) from error
 
 
 EPILOG = """

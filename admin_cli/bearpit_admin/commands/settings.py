@@ -45,6 +45,8 @@ def set_(
 ) -> None:
     """Change settings, all or none of them."""
     wanted = dict(_pair(text) for text in values)
+    if len(wanted) < len(values):
+        raise typer.BadParameter("a setting is given twice; give each once")
     request = wire.admin.UpdateSettingsRequest(values=wanted, validate_only=dry_run)
 
     async def work(client: "Client") -> "wire.admin.UpdateSettingsResponse":

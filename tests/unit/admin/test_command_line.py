@@ -104,6 +104,7 @@ def test_says_which_version_it_is() -> None:
         (["market", "schedule", "--days", "mo", "--opens", "09:00", "--closes", "17:00"], "1-5"),
         (["announce", "hello", "--for", "soon"], "45m"),
         (["settings", "set", "novalue"], "registration_open=false"),
+        (["settings", "set", "fee_bps=1", "fee_bps=2"], "twice"),
         (["tokens", "create", "kiosk", "--scope", "everything"], "everything"),
         (["tokens", "create", "kiosk"], "--scope"),
         (["events", "--follow", "-o", "json"], "jsonl"),
@@ -212,6 +213,18 @@ def test_the_way_to_sign_in_is_told_for_the_server_that_was_asked() -> None:
     assert runner.invoke(app, ["context", "add", "camp", "127.0.0.1:1"]).exit_code == 0
     said = runner.invoke(app, ["--context", "camp", "status"]).stderr
     assert "`bearpit-admin --context camp login`" in said
+
+
+@pytest.mark.parametrize("arguments", [["context", "add", "camp", "camp.example"], ["play", "--headless"]])
+def test_a_home_that_is_no_folder_is_told_in_words(
+    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BEARPIT_HOME", str(tmp_path / "file"))
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 1
+    assert f"{tmp_path}/file/" in result.stderr
+    assert "BEARPIT_HOME" in result.stderr
 
 
 PLAYERS_INSTALL = """
