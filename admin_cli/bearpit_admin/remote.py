@@ -165,7 +165,7 @@ def failure_of(error: "BearpitError", context: Context) -> Failure:
         )
     if exit_code is Exit.UNREACHABLE:
         return Failure(
-            f"No server answers at {context.server}.",
+            f"No server answers at {context.server}{_why(error)}.",
             exit_code,
             "start one with `bearpit-server serve`, or name another with --server or --context",
         )
@@ -174,6 +174,10 @@ def failure_of(error: "BearpitError", context: Context) -> Failure:
 
 def _hint(reason: str) -> str:
     return HINTS.get(reason, "").replace("bearpit-admin login", again("login"))
+
+
+def _why(error: "BearpitError") -> str:
+    return ": there is no host of that name" if "no host" in error.message else ""
 
 
 def _in_points(error: "BearpitError") -> str:

@@ -115,6 +115,10 @@ async def test_an_authority_that_is_no_certificate_is_said_to_be_none(tmp_path: 
         assert "no certificate" in (await failure(f"127.0.0.1:{port}", authority)).message
 
 
+async def test_a_host_that_does_not_exist_is_said_not_to() -> None:
+    assert "no host" in (await failure(f"{'a' * 64}.invalid:1", False)).message  # too long to be looked up
+
+
 TRY = """
 import asyncio, sys
 from bearpit.client import BearpitError, connect

@@ -79,9 +79,8 @@ CONNECTION_FAULTS = {
     "WRONG_VERSION_NUMBER": "The server does not encrypt; connect without TLS.",
     "Failed to create security handshaker": "The authority's file holds no certificate in PEM.",
     "all addresses; last error: UNAVAILABLE": "The server hangs up at once; it may want TLS.",
-    "hostname lookup error": "There is no such host.",
 }
-"""What gRPC says when a connection cannot be made, in part, and what that means for who makes it."""
+"""What gRPC says when the two do not encrypt alike, in part, and what that means for the client."""
 
 _PLAIN = {
     grpc.StatusCode.UNAVAILABLE: "The server cannot be reached. Trying again may help.",
@@ -91,6 +90,8 @@ _PLAIN = {
 
 def _fault(details: str) -> str:
     """What is wrong with the connection itself, where waiting will not help; else empty."""
+    if "hostname lookup error" in details:
+        return "There is no host of that name."
     return next((words for part, words in CONNECTION_FAULTS.items() if part in details), "")
 
 
