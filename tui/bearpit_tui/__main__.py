@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import os
 import sys
 from pathlib import Path
@@ -47,17 +46,6 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
-def calm_collector() -> None:
-    """Take what was loaded at the start out of the garbage collector's rounds.
-
-    Walking the modules and widgets takes it up to 150 ms at a time, which a hand on the keys feels; what
-    the running screen makes and drops is little, and found in a millisecond or two.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 50)
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Understand the options, then open the screen."""
     parser = options()
@@ -87,6 +75,7 @@ def main(arguments: list[str] | None = None) -> None:
 
     from bearpit_tui.app import BearpitApp, Surroundings
     from bearpit_tui.remote import connector
+    from bearpit_tui.widgets.pauses import shorten_pauses
 
     start = begin(
         settings,
@@ -97,7 +86,7 @@ def main(arguments: list[str] | None = None) -> None:
         session_file=chosen.session,
     )
     tls: bool | str = str(chosen.ca) if chosen.ca is not None else bool(chosen.tls)
-    BearpitApp(start, connector(tls), settings, Surroundings(when_open=calm_collector)).run()
+    BearpitApp(start, connector(tls), settings, Surroundings(when_open=shorten_pauses)).run()
 
 
 if __name__ == "__main__":
