@@ -91,8 +91,6 @@ class Quote:
     previous_close_cents: int = 0
     phase: Phase = Phase.UNKNOWN
     indicative_cents: int = 0
-    direction: int = 0
-    """Which way the last trade moved the price: -1, 0 or 1."""
 
     @property
     def change_bps(self) -> int:

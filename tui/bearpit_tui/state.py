@@ -83,13 +83,9 @@ def with_instruments(state: State, instruments: Iterable[Instrument], quotes: It
 def with_quotes(state: State, quotes: Iterable[Quote], now: datetime) -> State:
     """With the quotes of one frame. Those of instruments not listed yet come along, for they will be."""
     minute = int((now - EPOCH).total_seconds()) // 60
-    changed: dict[str, Quote] = {}
+    changed = {quote.symbol: quote for quote in quotes}
     sparks: dict[str, Spark] = {}
-    for quote in quotes:
-        before = state.quotes.get(quote.symbol)
-        moved = quote.last_cents - before.last_cents if before and before.last_cents else 0
-        direction = (moved > 0) - (moved < 0) or (before.direction if before else 0)
-        changed[quote.symbol] = replace(quote, direction=direction)
+    for quote in changed.values():
         spark = state.sparks.get(quote.symbol, Spark())
         if (grown := spark.with_price(minute, quote.last_cents)) is not spark:
             sparks[quote.symbol] = grown

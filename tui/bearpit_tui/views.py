@@ -27,7 +27,6 @@ def watch_row(state: State, symbol: str) -> WatchRow:
         symbol=symbol,
         last_cents=quote.last_cents or mark_cents(state, symbol),
         change_bps=quote.change_bps,
-        direction=quote.direction,
         bid_cents=quote.bid_cents,
         ask_cents=quote.ask_cents,
         volume=quote.volume,

@@ -80,14 +80,6 @@ def test_a_list_that_comes_again_keeps_the_choice_and_newer_quotes() -> None:
     assert state.quotes["AAA"].last_cents == 11_00
 
 
-def test_quotes_tell_which_way_the_price_went() -> None:
-    state = with_quotes(market(), [Quote("AAA", last_cents=9_00)], NOW)
-    assert state.quotes["AAA"].direction == -1
-    state = with_quotes(state, [Quote("AAA", last_cents=9_00)], NOW)
-    assert state.quotes["AAA"].direction == -1
-    assert with_quotes(state, [Quote("AAA", last_cents=9_10)], NOW).quotes["AAA"].direction == 1
-
-
 @pytest.mark.parametrize(
     ("last", "close", "bps"), [(101, 100, 100), (99, 100, -100), (1, 3, -6666), (5, 0, 0)]
 )

@@ -28,8 +28,6 @@ class WatchRow:
     last_cents: int
     # Against the previous close; its sign is the arrow's and the colour's.
     change_bps: int
-    # Which way the last trade moved the price: −1, 0 or 1; the flash's colour.
-    direction: int
     bid_cents: int
     ask_cents: int
     # Shares traded today.
@@ -163,7 +161,7 @@ class WatchList(Listing):
             if place in visible:
                 dirty.append(place)
                 if old.last_cents != row.last_cents and not (row.stale or self.stale):
-                    way = row.direction or (1 if row.last_cents > old.last_cents else -1)
+                    way = 1 if row.last_cents > old.last_cents else -1
                     self._flashes[place] = (way, now + FLASH_SECONDS)
         if widened:
             self.fit()

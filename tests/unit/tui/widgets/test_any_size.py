@@ -35,7 +35,6 @@ watch_rows = st.lists(
         SYMBOLS,
         INT64,
         INT64,
-        st.integers(-1, 1),
         INT64,
         INT64,
         INT64,

@@ -6,10 +6,10 @@ from bearpit_tui.widgets.watchlist import WatchList, WatchRow
 
 from tests.unit.tui.widgets.stage import Stage, lines, tone_names
 
-ACME = WatchRow("ACME", 10_648, 192, 1, 10_647, 10_649, 27_431, history=(3, 1, 2, 5, 4, 6, 8, 7))
-ORBX = WatchRow("ORBX", 42_280, -40, -1, 42_270, 42_290, 80_000, history=(1, 2))
-NEWT = WatchRow("NEWT", 0, 0, 0, 0, 0, 0)
-VANT = WatchRow("VANT", 23_054, 134, 0, 0, 0, 12, halted=True)
+ACME = WatchRow("ACME", 10_648, 192, 10_647, 10_649, 27_431, history=(3, 1, 2, 5, 4, 6, 8, 7))
+ORBX = WatchRow("ORBX", 42_280, -40, 42_270, 42_290, 80_000, history=(1, 2))
+NEWT = WatchRow("NEWT", 0, 0, 0, 0, 0)
+VANT = WatchRow("VANT", 23_054, 134, 0, 0, 12, halted=True)
 
 
 class Recorder(Stage):
@@ -168,9 +168,9 @@ async def test_a_changed_price_flashes_for_a_while() -> None:
         widget.set_rows([NEWT, ACME])
         await pilot.pause()
         plain = tone_names(widget, 1)
-        widget.update_rows([replace(ACME, last_cents=10_650, direction=1)])
+        widget.update_rows([replace(ACME, last_cents=10_650)])
         up = tone_names(widget, 1)
-        widget.update_rows([replace(ACME, last_cents=10_640, direction=-1)])
+        widget.update_rows([replace(ACME, last_cents=10_640)])
         down = tone_names(widget, 1)
         backgrounds = {pieces[1][2] for pieces in (plain, up, down)}
         assert len(backgrounds) == 3
