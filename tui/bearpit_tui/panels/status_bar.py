@@ -25,6 +25,9 @@ CHANGE_WORDS = {
 ROOMY = 100
 """From here on there is room for the word beside the latency."""
 
+GAP = 2
+"""Cells between two parts."""
+
 PHASE_MARKS = {Phase.OPEN: "▶", Phase.PRE_OPEN: "◔", Phase.CLOSED: "■", Phase.HALTED: "‖"}
 
 
@@ -131,19 +134,18 @@ class StatusBar(Painted, can_focus=False):
 def fit(left: Sequence[Part], right: Sequence[Part], width: int) -> tuple[list[Part], list[Part]]:
     """The parts there is room for: the least important ones go first."""
     kept_left, kept_right = list(left), list(right)
-    while kept_left or kept_right:
-        used = _width(_spaced(kept_left)) + _width(_spaced(kept_right)) + 2
-        if used <= width or len(kept_left) + len(kept_right) == 1:
-            break
+    used = sum(_width(pieces) + GAP for _, pieces in (*left, *right)) - GAP
+    while used > width and len(kept_left) + len(kept_right) > 1:
         worst = max((*kept_left, *kept_right), key=lambda part: part[0])
         (kept_left if worst in kept_left else kept_right).remove(worst)
+        used -= _width(worst[1]) + GAP
     return kept_left, kept_right
 
 
 def _spaced(parts: Sequence[Part]) -> list[Piece]:
     pieces: list[Piece] = []
     for _, part in parts:
-        pieces += [("  ", ()), *part] if pieces else part
+        pieces += [(" " * GAP, ()), *part] if pieces else part
     return pieces
 
 
