@@ -269,6 +269,19 @@ async def test_up_brings_back_what_was_typed(app: BearpitApp) -> None:
         assert table.screen.line.input.value == ""
 
 
+async def test_the_example_in_the_empty_line_follows_the_choice_but_not_every_trade(
+    app: BearpitApp, gateway: FakeGateway
+) -> None:
+    async with opened(app) as table:
+        example = table.screen.line.input
+        for cents, shown in ((12_40, "12.40"), (12_45, "12.40"), (12_60, "12.60")):
+            gateway.move("AAPL", cents)
+            await table.until(lambda cents=cents: table.screen.state.quotes["AAPL"].last_cents == cents)
+            assert example.placeholder.startswith(f"buy 100 AAPL @ {shown}")
+        await table.press("down")
+        assert example.placeholder.startswith("buy 100 ACME @ 106.48")
+
+
 async def test_amends_and_explains(app: BearpitApp, gateway: FakeGateway) -> None:
     gateway.with_orders()
     async with opened(app) as table:

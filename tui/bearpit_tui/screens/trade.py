@@ -101,6 +101,7 @@ class TradeScreen(Screen[None]):
         self._quantities: dict[str, int] = {}
         self.desk = Desk(feed, self.say)
         self._back_to = WATCH
+        self._example = ("", 0)
 
     def compose(self) -> ComposeResult:
         yield Headlines(self.keys, self.zone, id="headlines")
@@ -114,7 +115,7 @@ class TradeScreen(Screen[None]):
         self.board.make_room()
         self.show_state(self.state)
         self.board.watch_list.focus()
-        self.set_interval(1.0, self._show_bars)
+        self.set_interval(1.0, self._show_headlines)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -154,7 +155,8 @@ class TradeScreen(Screen[None]):
         before, self.state = self.state, state
         with self.app.batch_update():
             self.board.show(state, self.now(), frozen=self.frozen is not None)
-            self._show_bars()
+            self._show_headlines()
+            self._suggest()
         if self._hint and state.wallet.loaded:
             self._hint = False
             cash = money(state.wallet.free_cents)
@@ -166,11 +168,20 @@ class TradeScreen(Screen[None]):
         if moved and self.board.pane_of(self.focused) == TICKET:
             self.ticket.market_moved()
 
-    def _show_bars(self) -> None:
+    def _show_headlines(self) -> None:
         self.query_one(Headlines).show(self.state, self.now(), self.frozen_at)
+
+    def _suggest(self) -> None:
+        """Show an example of an order; its price need not follow every trade, which would be restless."""
         symbol = self.state.selected or "AAPL"
-        price = cents_text(mark_cents(self.state, symbol) or 12_40)
-        self.line.suggest(f"buy 100 {symbol} @ {price} · sell 50 mkt · cancel all · why 17 · {symbol}")
+        mark = mark_cents(self.state, symbol) or 12_40
+        shown, shown_mark = self._example
+        if symbol == shown and abs(mark - shown_mark) * 100 <= mark:
+            return
+        self._example = (symbol, mark)
+        self.line.suggest(
+            f"buy 100 {symbol} @ {cents_text(mark)} · sell 50 mkt · cancel all · why 17 · {symbol}"
+        )
 
     def on_resize(self, event: events.Resize) -> None:
         self.board.make_room()
@@ -417,7 +428,7 @@ class TradeScreen(Screen[None]):
         elif self.query_one(MessageLine).notice is not None:
             self.say(None)
         elif self.query_one(Headlines).dismiss(standing(self.state, self.now())):
-            self._show_bars()
+            self._show_headlines()
         else:
             self.board.chart.action_clear_cross()
 
