@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from bearpit_tui.app import BearpitApp, usual_theme
@@ -67,6 +68,9 @@ class Table:
     @property
     def pane(self) -> str:
         return self.screen.board.pane_of(self.screen.focused)
+
+    def shows_price(self, symbol: str, cents: int) -> bool:
+        return self.screen.state.quotes[symbol].last_cents == cents
 
     async def press(self, *keys: str) -> None:
         await self.pilot.press(*keys)
@@ -241,7 +245,7 @@ async def test_a_symbol_alone_is_shown(app: BearpitApp) -> None:
         await table.type("kite")
         assert table.screen.state.selected == "KITE"
         assert table.pane == "watch"
-        assert table.screen.board.watch_list.symbol == "KITE"
+        assert table.screen.board.watch_list.key == "KITE"
 
 
 async def test_slash_finds_an_instrument_by_a_part_of_its_name(app: BearpitApp) -> None:
@@ -276,7 +280,7 @@ async def test_the_example_in_the_empty_line_follows_the_choice_but_not_every_tr
         example = table.screen.line.input
         for cents, shown in ((12_40, "12.40"), (12_45, "12.40"), (12_60, "12.60")):
             gateway.move("AAPL", cents)
-            await table.until(lambda cents=cents: table.screen.state.quotes["AAPL"].last_cents == cents)
+            await table.until(partial(table.shows_price, "AAPL", cents))
             assert example.placeholder.startswith(f"buy 100 AAPL @ {shown}")
         await table.press("down")
         assert example.placeholder.startswith("buy 100 ACME @ 106.48")
@@ -412,7 +416,7 @@ async def test_a_held_arrow_key_ends_where_it_was_let_go(app: BearpitApp, gatewa
             gateway.move("AAPL", 12_50 + step)
             await table.pilot.pause(0.0)
         await table.until(lambda: table.screen.state.selected == "KELP" and table.screen.state.book.bids)
-        assert table.screen.board.watch_list.symbol == table.screen.state.book.symbol == "KELP"
+        assert table.screen.board.watch_list.key == table.screen.state.book.symbol == "KELP"
 
 
 async def test_question_mark_helps_with_what_has_the_focus(app: BearpitApp) -> None:

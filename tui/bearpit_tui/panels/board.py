@@ -7,11 +7,11 @@ from datetime import datetime, tzinfo
 from bearpit_tui import views
 from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
 from bearpit_tui.layout import visible_panes
-from bearpit_tui.panels.chart_pane import ChartPane
-from bearpit_tui.panels.orders_pane import OrdersPane
 from bearpit_tui.panels.ticket import AskPreview, Ticket
 from bearpit_tui.state import State, held_positions, listed_orders, open_orders
+from bearpit_tui.widgets.chart import CandleChart
 from bearpit_tui.widgets.ladder import DepthLadder
+from bearpit_tui.widgets.orders import OrdersTable
 from bearpit_tui.widgets.positions import PositionsTable
 from bearpit_tui.widgets.watchlist import WatchList
 from textual.app import ComposeResult
@@ -73,13 +73,13 @@ class Board(Horizontal):
         self.visible_panes: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
-        yield WatchList(id=WATCH, classes="pane")
+        yield WatchList(id=WATCH)
         with Vertical(id="middle"):
-            yield ChartPane(id=CHART, classes="pane")
-            yield OrdersPane(id=ORDERS)
-            yield PositionsTable(id=POSITIONS, classes="pane")
+            yield CandleChart(id=CHART)
+            yield OrdersTable(id=ORDERS)
+            yield PositionsTable(id=POSITIONS)
         with Vertical(id="right"):
-            yield DepthLadder(id=BOOK, classes="pane")
+            yield DepthLadder(id=BOOK)
             yield Ticket(self._preview, id=TICKET)
 
     def on_mount(self) -> None:
@@ -98,16 +98,16 @@ class Board(Horizontal):
         return self.query_one(WatchList)
 
     @property
-    def chart(self) -> ChartPane:
-        return self.query_one(ChartPane)
+    def chart(self) -> CandleChart:
+        return self.query_one(CandleChart)
 
     @property
     def ladder(self) -> DepthLadder:
         return self.query_one(DepthLadder)
 
     @property
-    def orders(self) -> OrdersPane:
-        return self.query_one(OrdersPane)
+    def orders(self) -> OrdersTable:
+        return self.query_one(OrdersTable)
 
     @property
     def positions(self) -> PositionsTable:

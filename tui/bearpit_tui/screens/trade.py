@@ -41,9 +41,8 @@ from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.reading import ReadingScreen, help_text, hint_text, news_text
 from bearpit_tui.state import State, free_shares, frozen_view, mark_cents, open_orders
 from bearpit_tui.widgets.ladder import DepthLadder
+from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import money
-from bearpit_tui.widgets.table import LineTable
-from bearpit_tui.widgets.watchlist import WatchList
 from textual import events, on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -206,18 +205,18 @@ class TradeScreen(Screen[None]):
             self.feed.select(symbol)
             self.show_state(self.feed.state)
 
-    @on(WatchList.Highlighted)
-    def _on_highlighted(self, event: WatchList.Highlighted) -> None:
+    @on(Listing.Highlighted, f"#{WATCH}")
+    def _on_highlighted(self, event: Listing.Highlighted) -> None:
         # With a held arrow key the cursor is further on than its messages: only where it is now counts.
-        if event.symbol == self.board.watch_list.symbol:
-            self._follow(event.symbol)
+        if event.key == self.board.watch_list.key:
+            self._follow(event.key)
 
-    @on(LineTable.Highlighted, f"#{POSITIONS}")
-    def _on_position(self, event: LineTable.Highlighted) -> None:
+    @on(Listing.Highlighted, f"#{POSITIONS}")
+    def _on_position(self, event: Listing.Highlighted) -> None:
         self.select(event.key)
 
-    @on(LineTable.Selected, f"#{ORDERS}")
-    def _on_order(self, event: LineTable.Selected) -> None:
+    @on(Listing.Selected, f"#{ORDERS}")
+    def _on_order(self, event: Listing.Selected) -> None:
         order = self.state.orders.get(int(event.key))
         if order is not None:
             self.select(order.symbol)

@@ -58,11 +58,12 @@ class Frame:
 
 
 class CandleChart(Painted):
-    """Candles of one instrument, the latest at the right."""
+    """Candles of one instrument, the latest at the right.
+
+    Its keys move about inside it. Zooming and taking the crosshair away are for its screen to give keys to.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("plus,equals_sign", "zoom(1)", "Zoom in", show=False),
-        Binding("minus", "zoom(-1)", "Zoom out", show=False),
         Binding("left", "pan(1)", "Earlier", show=False),
         Binding("right", "pan(-1)", "Later", show=False),
         Binding("pageup", "pan_page(1)", "Page earlier", show=False),
@@ -70,7 +71,6 @@ class CandleChart(Painted):
         Binding("end", "latest", "Latest", show=False),
         Binding("shift+left", "cross(-1)", "Crosshair left", show=False),
         Binding("shift+right", "cross(1)", "Crosshair right", show=False),
-        Binding("escape", "clear_cross", "No crosshair", show=False),
     ]
     DEFAULT_CSS = """
     CandleChart { overflow: hidden; }
@@ -85,12 +85,9 @@ class CandleChart(Painted):
         period: str = "",
         *,
         time_label: Callable[[int], str] = utc_time,
-        name: str | None = None,
         id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
     ) -> None:
-        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        super().__init__(id=id)
         self.symbol, self.period = symbol, period
         self.time_label = time_label
         self._bars: list[CandleBar] = []
@@ -190,10 +187,6 @@ class CandleChart(Painted):
         elif self._cross > last - self._past:
             self._past = last - self._cross
         self._redraw()
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        # Without a crosshair, escape is for whoever else wants it.
-        return self._cross is not None if action == "clear_cross" else True
 
     def action_clear_cross(self) -> None:
         self._cross = self._cross_row = None

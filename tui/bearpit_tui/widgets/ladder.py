@@ -94,14 +94,7 @@ class DepthLadder(Painted):
         def control(self) -> "DepthLadder":
             return self.ladder
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
-    ) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         self._asks: list[LadderLevel] = []
         self._bids: list[LadderLevel] = []
         self._last, self._tick = 0, 1
@@ -114,7 +107,7 @@ class DepthLadder(Painted):
         self._longest = 0
         self._columns = LadderColumns.fit(0, 0)
         self._scene: list[LadderLine] = []
-        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        super().__init__(id=id)
 
     def set_book(
         self,

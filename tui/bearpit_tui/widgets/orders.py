@@ -1,4 +1,4 @@
-"""The player's orders."""
+"""The player's orders, by number: the number is what `cancel 17` and `why 17` ask for."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -27,47 +27,34 @@ class OrderRow:
     note: str = ""
 
 
-def _side(row: OrderRow) -> Cell:
-    return ("▲BUY", ("up",)) if row.side == "buy" else ("▼SELL", ("down",))
+def _what(row: OrderRow) -> Cell:
+    sign, tone = ("▲BUY  ", "up") if row.side == "buy" else ("▼SELL ", "down")
+    return sign + row.symbol, (tone,) if row.live else ("muted",)
 
 
 def _price(row: OrderRow) -> Cell:
-    return (fit_money(row.price_cents, 10), ()) if row.price_cents else ("market", ("muted",))
+    return (fit_money(row.price_cents, 8), ()) if row.price_cents else ("market", ("muted",))
 
 
-def _status(row: OrderRow) -> Cell:
-    return row.status, ("own",) if row.live else ("muted",)
+def _filled(row: OrderRow) -> Cell:
+    return f"{compact(row.filled)}/{compact(row.quantity)}", () if row.live else ("muted",)
 
 
 COLUMNS: tuple[Column[OrderRow], ...] = (
-    Column("Time", 8, lambda row: (row.time, ("muted",)), rank=5),
-    Column("Side", 5, _side),
-    Column("Symbol", 8, lambda row: (row.symbol, ())),
-    Column("Price", 10, _price, right=True),
-    Column("Filled", 11, lambda row: (f"{compact(row.filled)}/{compact(row.quantity)}", ()), right=True),
-    Column("Status", 10, _status, rank=1),
-    Column("Type", 7, lambda row: (row.type, ("muted",)), rank=6),
-    Column("Note", 14, lambda row: (row.note, ("muted",)), rank=4, grows=True),
+    # At 80 columns exactly those without a rank fit; each more needs a wider terminal.
+    Column("#", 6, lambda row: (row.order_id, ("muted",)), right=True),
+    Column("Order", 12, _what, grows=True),
+    Column("Price", 8, _price, right=True),
+    Column("Filled", 11, _filled, right=True),
+    Column("Status", 9, lambda row: (row.status, ("own",) if row.live else ("muted",))),
+    Column("Time", 8, lambda row: (row.time, ("muted",)), rank=1),
+    Column("Type", 10, lambda row: (row.type, ("muted",)), rank=3),
+    Column("", 24, lambda row: (row.note, ("muted",)), rank=2),
 )
 
 
 class OrdersTable(LineTable[OrderRow]):
-    """Orders, as they are given: the newest first is the caller's choice."""
+    """Orders under their numbers, as they are given: the newest first is the caller's choice."""
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
-    ) -> None:
-        super().__init__(
-            COLUMNS,
-            lambda row: row.order_id,
-            empty_text="no orders",
-            name=name,
-            id=id,
-            classes=classes,
-            disabled=disabled,
-        )
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(COLUMNS, lambda row: row.order_id, empty_text="no orders yet: press b to buy", id=id)

@@ -128,16 +128,9 @@ class Painted(ScrollView, can_focus=True):
 
     stale = reactive(False, toggle_class="-stale")
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
-    ) -> None:
+    def __init__(self, *, id: str | None = None) -> None:
         self._tones: dict[tuple[str, ...], Style] = {}
-        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        super().__init__(id=id)
 
     def notify_style_update(self) -> None:
         self._tones.clear()

@@ -46,20 +46,5 @@ COLUMNS: tuple[Column[PositionRow], ...] = (
 class PositionsTable(LineTable[PositionRow]):
     """Holdings by symbol."""
 
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
-    ) -> None:
-        super().__init__(
-            COLUMNS,
-            lambda row: row.symbol,
-            empty_text="no positions",
-            name=name,
-            id=id,
-            classes=classes,
-            disabled=disabled,
-        )
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(COLUMNS, lambda row: row.symbol, empty_text="no positions", id=id)

@@ -1,6 +1,6 @@
 """The watch list: every instrument's latest, redrawn only where it changed."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 
@@ -8,7 +8,6 @@ from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import arrow, fit_count, fit_money, money, percent
 from bearpit_tui.widgets.painted import Piece
 from bearpit_tui.widgets.sparkline import sparkline
-from textual.message import Message
 from textual.strip import Strip
 from textual.timer import Timer
 
@@ -70,76 +69,30 @@ class WatchColumns:
         return cls(max(symbol + left - wider, 0), price, change, spark + wider, volume, quote)
 
 
-class WatchList(Listing):
-    """Instruments by row; the cursor chooses one."""
+class WatchList(Listing[WatchRow]):
+    """Instruments by row; the cursor chooses one, its key is the symbol."""
 
-    class Highlighted(Message):
-        """The cursor is on another instrument."""
-
-        def __init__(self, watch_list: "WatchList", symbol: str) -> None:
-            self.watch_list = watch_list
-            self.symbol = symbol
-            super().__init__()
-
-        @property
-        def control(self) -> "WatchList":
-            return self.watch_list
-
-    class Selected(Message):
-        """An instrument was chosen: enter, or a click."""
-
-        def __init__(self, watch_list: "WatchList", symbol: str) -> None:
-            self.watch_list = watch_list
-            self.symbol = symbol
-            super().__init__()
-
-        @property
-        def control(self) -> "WatchList":
-            return self.watch_list
-
-    def __init__(
-        self,
-        *,
-        name: str | None = None,
-        id: str | None = None,
-        classes: str | None = None,
-        disabled: bool = False,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
+    def __init__(self, *, id: str | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock
-        self._rows: list[WatchRow] = []
-        self._place: dict[str, int] = {}
         # Row number → which way, and until when.
         self._flashes: dict[int, tuple[int, float]] = {}
         self._updated = 0.0
         self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
         self._columns = WatchColumns.fit(0, SHORTEST_SYMBOL, SHORTEST_PRICE)
         self._beat: Timer | None = None
-        super().__init__(name=name, id=id, classes=classes, disabled=disabled)
+        super().__init__(lambda row: row.symbol, id=id)
 
     def on_mount(self) -> None:
         self._beat = self.set_interval(BEAT_SECONDS, self._on_beat, pause=True)
 
-    @property
-    def rows(self) -> Sequence[WatchRow]:
-        return self._rows
-
-    @property
-    def symbol(self) -> str | None:
-        """The symbol under the cursor."""
-        return self._rows[self.cursor].symbol if self._rows else None
-
     def set_rows(self, rows: Iterable[WatchRow]) -> None:
         """Replaces all rows; the cursor stays on its symbol."""
-        before = self.symbol
-        self._rows = list(rows)
-        self._place = {row.symbol: place for place, row in enumerate(self._rows)}
+        fresh = list(rows)
         self._flashes.clear()
         self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
-        for row in self._rows:
+        for row in fresh:
             self._measure(row)
-        self.put_cursor(self._place.get(before, 0) if before is not None else 0)
-        self.fit()
+        super().set_rows(fresh)
         self.refresh()
 
     def update_rows(self, rows: Iterable[WatchRow]) -> None:
@@ -169,26 +122,9 @@ class WatchList(Listing):
         if self._flashes and self._beat is not None:
             self._beat.resume()
 
-    def move_to(self, symbol: str) -> bool:
-        """Puts the cursor on a symbol; False: it is not in the list."""
-        place = self._place.get(symbol)
-        if place is None:
-            return False
-        self.cursor = place
-        return True
-
-    def row_count(self) -> int:
-        return len(self._rows)
-
     def title_lines(self) -> int:
         """Symbol, price and change explain themselves; what follows does not."""
         return 1 if self._columns.volume else 0
-
-    def tell_highlighted(self, place: int) -> None:
-        self.post_message(self.Highlighted(self, self._rows[place].symbol))
-
-    def tell_selected(self, place: int) -> None:
-        self.post_message(self.Selected(self, self._rows[place].symbol))
 
     def fit(self) -> None:
         price = max(SHORTEST_PRICE, min(len(money(self._highest_cents)), LONGEST_PRICE))

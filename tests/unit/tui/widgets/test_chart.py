@@ -115,11 +115,11 @@ async def test_panning_shows_the_past_and_new_bars_do_not_move_it() -> None:
 
 async def test_zoom_goes_from_many_bars_a_cell_to_many_cells_a_bar() -> None:
     chart = CandleChart()
-    async with Stage(chart).run_test(size=(60, 24)) as pilot:
+    async with Stage(chart).run_test(size=(60, 24)):
         chart.set_candles(bars(300))
-        await pilot.press(*["plus"] * 20)
+        chart.action_zoom(20)
         assert any("┏━━━┓" in line or "█████" in line for line in lines(chart)[1:18])
-        await pilot.press(*["minus"] * (len(ZOOMS) + 5))
+        chart.action_zoom(-len(ZOOMS) - 5)
         assert "03:00" in lines(chart)[-1]
 
 
@@ -132,7 +132,7 @@ async def test_the_crosshair_reads_the_bar_under_it() -> None:
         await pilot.press("shift+left", "shift+left")
         assert "00:37" in lines(chart)[0]
         assert any("┊" in line for line in lines(chart))
-        await pilot.press("escape")
+        chart.action_clear_cross()
         assert not any("┊" in line for line in lines(chart))
 
 

@@ -2,6 +2,7 @@ from dataclasses import dataclass, replace
 from unittest.mock import patch
 
 import pytest
+from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.orders import OrderRow, OrdersTable
 from bearpit_tui.widgets.positions import PositionRow, PositionsTable
 from bearpit_tui.widgets.table import Column, LineTable
@@ -21,21 +22,21 @@ class Recorder(Stage):
         super().__init__(widget)
         self.heard: list[tuple[str, str]] = []
 
-    def on_line_table_highlighted(self, event: OrdersTable.Highlighted) -> None:
+    def on_listing_highlighted(self, event: Listing.Highlighted) -> None:
         self.heard.append(("highlighted", event.key))
 
-    def on_line_table_selected(self, event: OrdersTable.Selected) -> None:
+    def on_listing_selected(self, event: Listing.Selected) -> None:
         self.heard.append(("selected", event.key))
 
 
 async def test_an_order_says_its_side_in_a_word_and_an_arrow() -> None:
     table = OrdersTable()
-    async with Stage(table).run_test(size=(90, 4)):
+    async with Stage(table).run_test(size=(100, 4)):
         table.set_rows([WORKING, REJECTED])
         assert lines(table) == [
-            "Time      Side   Symbol         Price       Filled  Status      Type     Note",
-            "13:59:01  ▲BUY   ACME          106.44        0/200  WORKING     limit",
-            "12:38:20  ▼SELL  ZEPH          market         0/80  REJECTED    market   too fast",
+            "     #  Order                      Price       Filled  Status     Time",
+            "    17  ▲BUY  ACME                106.44        0/200  WORKING    13:59:01",
+            "    18  ▼SELL ZEPH                market         0/80  REJECTED   12:38:20  too fast",
             "",
         ]
 
@@ -43,10 +44,10 @@ async def test_an_order_says_its_side_in_a_word_and_an_arrow() -> None:
 @pytest.mark.parametrize(
     ("width", "titles"),
     [
-        (120, ["Time", "Side", "Symbol", "Price", "Filled", "Status", "Type", "Note"]),
-        (78, ["Time", "Side", "Symbol", "Price", "Filled", "Status", "Note"]),
-        (60, ["Side", "Symbol", "Price", "Filled", "Status"]),
-        (42, ["Side", "Symbol", "Price", "Filled"]),
+        (120, ["#", "Order", "Price", "Filled", "Status", "Time", "Type"]),
+        (96, ["#", "Order", "Price", "Filled", "Status", "Time"]),
+        (70, ["#", "Order", "Price", "Filled", "Status", "Time"]),
+        (60, ["#", "Order", "Price", "Filled", "Status"]),
     ],
 )
 async def test_what_matters_least_goes_first(width: int, titles: list[str]) -> None:
@@ -68,7 +69,7 @@ async def test_gains_carry_a_plus_and_losses_a_minus() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "text"), [(OrdersTable(), "no orders"), (PositionsTable(), "no positions")]
+    ("table", "text"), [(OrdersTable(), "no orders yet: press b to buy"), (PositionsTable(), "no positions")]
 )
 async def test_an_empty_table_says_so(table: LineTable[OrderRow], text: str) -> None:
     async with Stage(table).run_test(size=(80, 5)) as pilot:
@@ -114,7 +115,7 @@ async def test_long_tables_scroll_below_their_titles() -> None:
         await pilot.press("end")
         await pilot.pause()
         shown = lines(table)
-        assert shown[0].startswith("Time")
+        assert shown[0].startswith("     #  Order")
         assert "S49" in shown[5]
         await pilot.press("pageup")
         await pilot.pause()

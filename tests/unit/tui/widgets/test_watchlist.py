@@ -2,6 +2,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
+from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.watchlist import WatchList, WatchRow
 
 from tests.unit.tui.widgets.stage import Stage, lines, tone_names
@@ -19,11 +20,11 @@ class Recorder(Stage):
         super().__init__(widget)
         self.heard: list[tuple[str, str]] = []
 
-    def on_watch_list_highlighted(self, event: WatchList.Highlighted) -> None:
-        self.heard.append(("highlighted", event.symbol))
+    def on_listing_highlighted(self, event: Listing.Highlighted) -> None:
+        self.heard.append(("highlighted", event.key))
 
-    def on_watch_list_selected(self, event: WatchList.Selected) -> None:
-        self.heard.append(("selected", event.symbol))
+    def on_listing_selected(self, event: Listing.Selected) -> None:
+        self.heard.append(("selected", event.key))
 
 
 def many(count: int) -> list[WatchRow]:
@@ -77,7 +78,7 @@ async def test_enter_selects_what_the_keys_went_to() -> None:
     async with app.run_test(size=(24, 4)) as pilot:
         widget.set_rows([ACME, ORBX, VANT])
         await pilot.press("down", "down", "down", "up", "enter")
-        assert widget.symbol == "ORBX"
+        assert widget.key == "ORBX"
         assert app.heard == [
             ("highlighted", "ORBX"),
             ("highlighted", "VANT"),
@@ -131,7 +132,7 @@ async def test_the_cursor_keeps_to_its_symbol_when_rows_are_replaced() -> None:
         assert widget.move_to("ORBX")
         widget.set_rows([NEWT, VANT, ACME, ORBX])
         await pilot.pause()
-        assert widget.symbol == "ORBX"
+        assert widget.key == "ORBX"
         assert app.heard == [("highlighted", "ORBX")]
         assert not widget.move_to("NONE")
 
@@ -214,5 +215,5 @@ async def test_an_empty_list_answers_the_keys() -> None:
     widget = WatchList()
     async with Stage(widget).run_test(size=(24, 4)) as pilot:
         await pilot.press("down", "up", "end", "home", "pagedown", "enter")
-        assert widget.symbol is None
+        assert widget.key is None
         assert lines(widget) == [""] * 4
