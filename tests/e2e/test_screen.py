@@ -238,7 +238,7 @@ async def test_cancels_one_and_all(server: Server) -> None:
         for price in ("11.00", "11.10", "11.20"):
             await player.type(f"buy 5 ACME @ {price}")
             await player.until(partial(player.was_told, f"@ {price} is working"))
-        await player.press("escape", "4", "x")
+        await player.press("4", "x")
         await player.until(lambda: "Cancelled #" in player.said)
         await player.press("X", "y")
         await player.until(lambda: "Cancelled 2 orders" in player.said)
@@ -262,7 +262,7 @@ async def test_a_stop_waits_and_why_explains(server: Server) -> None:
         await player.type("buy 10 KITE stop 140.00 @ 141.00")
         await player.until(lambda: "waits for its stop price" in player.said)
         await player.until(lambda: player.screen.board.orders.rows[0].status == "STOP")
-        await player.press("escape", "4", "w")
+        await player.press("4", "w")
         await player.until(lambda: "140" in player.said)
 
 

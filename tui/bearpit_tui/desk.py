@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 
 from bearpit.client import BearpitError
 from bearpit_tui.commands import Amend
@@ -96,36 +95,48 @@ class Desk:
             self._feed.take_placed(request_id, placed)
         return placed is not None
 
-    async def cancel(self, order_id: int) -> None:
-        """Cancel one order."""
-        with self._faults_said():
+    async def cancel(self, order_id: int) -> bool:
+        """Cancel one order; True: it was done."""
+
+        async def cancelled() -> Notice:
             order = await self._gateway.cancel(order_id, self._gateway.new_request_id())
             self._feed.take_orders(order)
-            self._say(cancelled_notice([order]))
+            return cancelled_notice([order])
 
-    async def cancel_all(self, symbol: str) -> None:
-        """Cancel all open orders, or those of one instrument."""
-        with self._faults_said():
+        return await self._told(cancelled())
+
+    async def cancel_all(self, symbol: str) -> bool:
+        """Cancel all open orders, or those of one instrument; True: it was done."""
+
+        async def cancelled() -> Notice:
             orders = await self._gateway.cancel_all(symbol, self._gateway.new_request_id())
             self._feed.take_orders(*orders)
-            self._say(cancelled_notice(orders))
+            return cancelled_notice(orders)
 
-    async def amend(self, change: Amend) -> None:
-        """Change an open order."""
-        with self._faults_said():
+        return await self._told(cancelled())
+
+    async def amend(self, change: Amend) -> bool:
+        """Change an open order; True: it was done."""
+
+        async def amended() -> Notice:
             placed = await self._gateway.amend(change, self._gateway.new_request_id())
             self._feed.take_orders(placed.order)
-            self._say(placed_notice(placed))
+            return placed_notice(placed)
 
-    async def explain(self, order_id: int) -> None:
-        """Tell why an order has not filled."""
-        with self._faults_said():
-            words = await self._gateway.explain(order_id)
-            self._say(Notice(f"#{order_id}: {words}", Tone.WARNING))
+        return await self._told(amended())
 
-    @contextmanager
-    def _faults_said(self) -> Iterator[None]:
+    async def explain(self, order_id: int) -> bool:
+        """Tell why an order has not filled; True: that is known."""
+
+        async def explained() -> Notice:
+            return Notice(f"#{order_id}: {await self._gateway.explain(order_id)}", Tone.WARNING)
+
+        return await self._told(explained())
+
+    async def _told(self, doing: Awaitable[Notice]) -> bool:
         try:
-            yield
+            self._say(await doing)
         except BearpitError as error:
             self._say(Notice(error_words(error), Tone.BAD))
+            return False
+        return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -10,6 +11,7 @@ from functools import partial
 import pytest
 from bearpit_tui.app import BearpitApp, usual_theme
 from bearpit_tui.drafts import Draft, Kind, Side
+from bearpit_tui.gateway import Placed
 from bearpit_tui.keymap import ACTIONS, keymap
 from bearpit_tui.model import Announcement, LinkState, OrderStatus, Preview
 from bearpit_tui.notices import Tone
@@ -237,7 +239,65 @@ async def test_a_refused_line_comes_back(app: BearpitApp, gateway: FakeGateway) 
     async with opened(app) as table:
         await table.type("buy 50 @ 12")
         await table.until(lambda: "Not enough free cash" in table.said)
-        assert table.screen.line.input.value == "buy 50 AAPL @ 12.00"
+        await table.until(lambda: table.screen.line.input.value == "buy 50 @ 12")
+        await table.press("q", "backspace", "backspace", "1", "enter")
+        await table.until(lambda: len(gateway.placed()) == 2)
+        assert gateway.placed()[1].price_cents == 11_00
+
+
+@pytest.mark.parametrize("line", ["buy 50 @ 12", "amend 17 @ 106.30", "cancel 17", "cancel all", "why 17"])
+async def test_once_a_command_is_done_the_keys_work_again(
+    app: BearpitApp, gateway: FakeGateway, line: str
+) -> None:
+    gateway.with_orders()
+    async with opened(app) as table:
+        await table.press("4")
+        await table.type(line)
+        await table.until(lambda: table.pane == "orders")
+        assert table.said
+        await table.press("q")
+    assert app.return_code == 0
+
+
+@pytest.mark.parametrize("line", ["cancel 99", "amend 17 @ 106.30", "why 17"])
+async def test_a_refused_command_stays_to_be_mended(app: BearpitApp, gateway: FakeGateway, line: str) -> None:
+    gateway.with_orders()
+    gateway.fail("amend", error("OFF_TICK", tick_cents="5"))
+    gateway.fail("explain", LOST)
+    async with opened(app) as table:
+        await table.type(line)
+        await table.until(lambda: table.screen.line.input.value == line)
+        assert table.screen.line.input.has_focus
+        notice = table.screen.query_one(MessageLine).notice
+        assert notice is not None
+        assert notice.tone is Tone.BAD
+
+
+async def test_enter_pressed_twice_sends_a_line_once(app: BearpitApp, gateway: FakeGateway) -> None:
+    async with opened(app) as table:
+        await table.press("slash", *"buy", "space", *"50", "space", *"at", "space", *"12", "enter", "enter")
+        await table.until(lambda: "working" in table.said)
+        assert len(gateway.placed()) == 1
+
+
+async def test_who_types_the_next_line_meanwhile_is_not_disturbed(
+    app: BearpitApp, gateway: FakeGateway
+) -> None:
+    answers = asyncio.Event()
+    place = gateway.place
+
+    async def place_slowly(draft: Draft, request_id: str) -> Placed:
+        await answers.wait()
+        return await place(draft, request_id)
+
+    gateway.place = place_slowly  # type: ignore[method-assign]
+    async with opened(app) as table:
+        await table.type("buy 50 @ 12")
+        await table.press(*"sell")
+        answers.set()
+        await table.until(lambda: "working" in table.said)
+        await table.press("space", "5")
+        assert table.screen.line.input.value == "sell 5"
 
 
 async def test_a_symbol_alone_is_shown(app: BearpitApp) -> None:
@@ -267,7 +327,8 @@ async def test_up_brings_back_what_was_typed(app: BearpitApp) -> None:
     async with opened(app) as table:
         await table.type("why 99")
         await table.type("buy 1 @ 1")
-        await table.press("up", "up")
+        await table.until(lambda: table.pane == "watch")
+        await table.press("slash", "up", "up")
         assert table.screen.line.input.value == "why 99"
         await table.press("down", "down")
         assert table.screen.line.input.value == ""

@@ -176,3 +176,8 @@ class CommandLine(Horizontal):
     def clear(self) -> None:
         """Empty the line, as after it was done."""
         self.input.value = ""
+
+    def give_back(self, line: str) -> None:
+        """Show a line again that was refused, to be mended."""
+        self.input.value = line
+        self.input.cursor_position = len(line)

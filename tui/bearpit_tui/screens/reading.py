@@ -72,7 +72,7 @@ def help_text(keymap: Keymap, pane: str) -> Content:
             lines += [_heading("Keys here"), *_keys(keymap, here), Content("")]
     elsewhere = [action for action in ACTIONS if pane not in action.panes]
     lines += [_heading("Keys everywhere" if pane else "Keys"), *_keys(keymap, elsewhere), Content("")]
-    lines += [_heading(f"Commands, after {keymap.shown('find')}")]
+    lines += [_heading(f"Commands, after {keymap.shown('find')}; once one is done the keys work again")]
     width = max(len(command) for command, _ in COMMANDS)
     lines += [_pair(command.ljust(width), meaning) for command, meaning in COMMANDS]
     return Content("\n").join(lines)

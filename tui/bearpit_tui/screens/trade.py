@@ -22,7 +22,7 @@ from bearpit_tui.commands import (
     parse,
 )
 from bearpit_tui.desk import Desk
-from bearpit_tui.drafts import Draft, Side, cents_text, describe
+from bearpit_tui.drafts import Draft, Side, cents_text
 from bearpit_tui.failures import error_words
 from bearpit_tui.feed import Feed
 from bearpit_tui.gateway import Gateway
@@ -311,7 +311,7 @@ class TradeScreen(Screen[None]):
     # Cancelling ---------------------------------------------------------------------------------------
 
     @work(group="orders")
-    async def _do_at_desk(self, doing: Awaitable[None]) -> None:
+    async def _do_at_desk(self, doing: Awaitable[object]) -> None:
         await doing
 
     def action_cancel(self) -> None:
@@ -381,35 +381,44 @@ class TradeScreen(Screen[None]):
             self.say(Notice(str(error), Tone.BAD))
             return
         self.say(None)
+        # Not only once it is done: enter pressed twice must not do it twice.
         self.line.clear()
-        self._do(command)
+        self._do(command, event.line)
 
-    def _do(self, command: Command) -> None:
+    def _do(self, command: Command, line: str) -> None:
         match command:
             case Place(draft):
-                self._send_line(draft)
+                self._carry_out(self.desk.place(draft), line)
             case Amend():
-                self._do_at_desk(self.desk.amend(command))
+                self._carry_out(self.desk.amend(command), line)
             case Cancel(order_id):
-                self._do_at_desk(self.desk.cancel(order_id))
+                self._carry_out(self.desk.cancel(order_id), line)
             case CancelAll(symbol):
-                self._do_at_desk(self.desk.cancel_all(symbol))
+                self._carry_out(self.desk.cancel_all(symbol), line)
             case Explain(order_id):
-                self._do_at_desk(self.desk.explain(order_id))
+                self._carry_out(self.desk.explain(order_id), line)
             case Select(symbol):
                 self.select(symbol)
                 self._leave_line()
             case Help():
+                self._leave_line()
                 self.action_help()
             case Quit():
                 self.action_quit()
 
     @work(group="orders")
-    async def _send_line(self, draft: Draft) -> None:
-        if not await self.desk.place(draft) and not self.line.input.value:
-            # A refused order comes back, to be mended.
-            self.line.input.value = describe(draft)
-            self.line.input.cursor_position = len(self.line.input.value)
+    async def _carry_out(self, doing: Awaitable[bool], line: str) -> None:
+        """Do what a line says: the keys work again when it is done, and the line comes back when it is not.
+
+        Who has begun another line meanwhile, or has left, is not disturbed; ↑ still brings it back.
+        """
+        done = await doing
+        if not self.line.input.has_focus or self.line.input.value:
+            return
+        if done:
+            self._leave_line()
+        else:
+            self.line.give_back(line)
 
     def _leave_line(self) -> None:
         self.board.pane(self._back_to).focus()
