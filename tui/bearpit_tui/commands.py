@@ -94,6 +94,8 @@ class Context:
     free_shares: Mapping[str, int] = field(default_factory=dict)
     """For `sell all`."""
     open_orders: tuple[int, ...] = ()
+    marks: Mapping[str, int] = field(default_factory=dict)
+    """About what a share costs, in cents: examples that are typed as they stand should not surprise."""
 
 
 BUY_WORDS = frozenset({"buy", "b", "bid"})
@@ -238,11 +240,13 @@ def _order(side: Side, words: list[str], context: Context) -> Draft:
     if not symbol:
         raise CommandError(f"Of which instrument? Type {_example(context, side)}")
     if not quantity:
-        raise CommandError(f"How many shares? Type {side.value} 100 {symbol} @ {price or '12.40'}")
+        raise CommandError(
+            f"How many shares? Type {side.value} 100 {symbol} @ {price or _price(symbol, context)}"
+        )
     shares = _free(symbol, side, context) if quantity == "all" else parse_quantity(quantity)
     if not (price or stop or market):
         raise CommandError(
-            f"At what price? Type {side.value} {shares} {symbol} @ 12.40, "
+            f"At what price? Type {side.value} {shares} {symbol} @ {_price(symbol, context)}, "
             f"or {side.value} {shares} {symbol} mkt to take the best there is"
         )
     if stop:
@@ -267,7 +271,7 @@ def _next_price(queue: list[str], side: Side, context: Context) -> str:
 
 def _free(symbol: str, side: Side, context: Context) -> int:
     if side is Side.BUY:
-        raise CommandError(f"How many shares? Type a number: buy 100 {symbol} @ 12.40")
+        raise CommandError(f"How many shares? Type a number: buy 100 {symbol} @ {_price(symbol, context)}")
     free = context.free_shares.get(symbol, 0)
     if not free:
         raise CommandError(f"You have no free shares of {symbol} to sell")
@@ -343,7 +347,11 @@ def _written(symbol: str) -> str:
 
 def _example(context: Context, side: Side = Side.BUY) -> str:
     symbol = context.selected or next(iter(context.names), "AAPL")
-    return f"{side.value} 100 {symbol} @ 12.40"
+    return f"{side.value} 100 {symbol} @ {_price(symbol, context)}"
+
+
+def _price(symbol: str, context: Context) -> str:
+    return cents_text(context.marks.get(symbol) or 12_40)
 
 
 @dataclass(frozen=True, slots=True)

@@ -230,6 +230,11 @@ async def test_what_is_not_understood_stays_and_says_what_to_type(
     async with opened(app) as table:
         await table.type("buy 100")
         assert "At what price? Type buy 100 AAPL @ 12.40" in table.said
+        table.screen.line.input.value = "buy 100 KITE"
+        await table.press("enter")
+        assert "At what price? Type buy 100 KITE @ 130.78" in table.said
+        table.screen.line.input.value = "buy 100"
+        await table.press("enter")
         assert table.screen.line.input.value == "buy 100"
         assert gateway.made("place") == []
 

@@ -367,6 +367,7 @@ class TradeScreen(Screen[None]):
         self.line.input.focus()
 
     @on(CommandInput.Completing)
+            marks={symbol: mark_cents(self.state, symbol) for symbol in self.state.instruments},
     def _on_completing(self, event: CommandInput.Completing) -> None:
         self.query_one(CompletionList).show(event.completions, event.chosen)
 
