@@ -71,8 +71,8 @@ class Desk:
         self._gateway = feed.gateway
         self._say = say
 
-    async def place(self, draft: Draft) -> bool:
-        """Place an order; True: it was accepted."""
+    async def place(self, draft: Draft) -> int | None:
+        """Place an order; its number, or None: it was refused."""
         request_id = self._gateway.new_request_id()
         self._feed.expect(request_id)
         placed = None
@@ -93,7 +93,7 @@ class Desk:
             self._say(placed_notice(placed))
         finally:
             self._feed.take_placed(request_id, placed)
-        return placed is not None
+        return placed.order.order_id if placed is not None else None
 
     async def cancel(self, order_id: int) -> bool:
         """Cancel one order; True: it was done."""

@@ -407,6 +407,20 @@ async def test_capital_x_asks_before_it_cancels_all(app: BearpitApp, gateway: Fa
         await table.until(lambda: "Cancelled 3 orders" in table.said)
 
 
+@pytest.mark.parametrize("by", ["line", "ticket"])
+async def test_x_takes_back_what_was_just_placed(app: BearpitApp, gateway: FakeGateway, by: str) -> None:
+    gateway.with_orders()
+    async with opened(app) as table:
+        await table.press("4", "down", "1")
+        if by == "line":
+            await table.type("buy 50 @ 12")
+        else:
+            await table.press("b", "enter")
+        await table.until(lambda: gateway.placed() and table.pane == "watch")
+        await table.press("4", "x")
+        await table.until(lambda: gateway.made("cancel") == [22])
+
+
 async def test_the_chosen_order_stays_chosen_when_others_come_and_go(
     app: BearpitApp, gateway: FakeGateway
 ) -> None:

@@ -296,12 +296,21 @@ class TradeScreen(Screen[None]):
     @on(Ticket.Sent)
     @work(group="orders")
     async def _send_ticket(self, event: Ticket.Sent) -> None:
-        accepted = await self.desk.place(event.draft)
+        accepted = await self._place(event.draft)
         self.ticket.answered(accepted=accepted)
         if accepted:
             self._quantities[event.draft.symbol] = event.draft.quantity
             if self.board.pane_of(self.focused) == TICKET:
                 self._leave_ticket()
+
+    async def _place(self, draft: Draft) -> bool:
+        """Place an order, and have the orders' cursor on it: it is the likeliest to be cancelled next."""
+        order_id = await self.desk.place(draft)
+        if order_id is None:
+            return False
+        self.show_state(self.feed.state)
+        self.board.orders.move_to(str(order_id))
+        return True
 
     def _leave_ticket(self) -> None:
         self.board.leave(TICKET)
@@ -389,7 +398,7 @@ class TradeScreen(Screen[None]):
     def _do(self, command: Command, line: str) -> None:
         match command:
             case Place(draft):
-                self._carry_out(self.desk.place(draft), line)
+                self._carry_out(self._place(draft), line)
             case Amend():
                 self._carry_out(self.desk.amend(command), line)
             case Cancel(order_id):
