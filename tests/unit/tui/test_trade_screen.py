@@ -421,6 +421,17 @@ async def test_x_takes_back_what_was_just_placed(app: BearpitApp, gateway: FakeG
         await table.until(lambda: gateway.made("cancel") == [22])
 
 
+async def test_completions_leave_a_message_to_be_read(app: BearpitApp, gateway: FakeGateway) -> None:
+    gateway.with_orders()
+    async with opened(app) as table:
+        await table.type("buy 50 @ 12")
+        await table.until(lambda: table.pane == "watch" and table.said)
+        await table.press("slash", *"amend", "space", "2")
+        completions = table.screen.query_one("#completions")
+        await table.until(lambda: completions.display and completions.region.height)
+        assert completions.region.bottom <= table.screen.query_one(MessageLine).region.y
+
+
 async def test_the_chosen_order_stays_chosen_when_others_come_and_go(
     app: BearpitApp, gateway: FakeGateway
 ) -> None:

@@ -28,11 +28,12 @@ class CompletionList(Static):
     }
     """
 
-    def show(self, completions: tuple[Completion, ...], chosen: int) -> None:
-        """Show these, one of them marked; none hides the list."""
+    def show(self, completions: tuple[Completion, ...], chosen: int, above: int) -> None:
+        """Show these, one of them marked, leaving so many rows of a message free; none hides the list."""
         self.set_class(bool(completions), "-shown")
         if not completions:
             return
+        self.styles.margin = (0, 0, 2 + above, 1)
         width = max(len(one.label) for one in completions)
         lines = []
         for place, one in enumerate(completions):

@@ -378,7 +378,9 @@ class TradeScreen(Screen[None]):
     @on(CommandInput.Completing)
             marks={symbol: mark_cents(self.state, symbol) for symbol in self.state.instruments},
     def _on_completing(self, event: CommandInput.Completing) -> None:
-        self.query_one(CompletionList).show(event.completions, event.chosen)
+        message = self.query_one(MessageLine)
+        above = message.outer_size.height if message.notice is not None else 0
+        self.query_one(CompletionList).show(event.completions, event.chosen, above)
 
     @on(CommandLine.Entered)
     def _on_entered(self, event: CommandLine.Entered) -> None:
