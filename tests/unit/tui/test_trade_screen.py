@@ -421,6 +421,15 @@ async def test_x_takes_back_what_was_just_placed(app: BearpitApp, gateway: FakeG
         await table.until(lambda: gateway.made("cancel") == [22])
 
 
+async def test_one_open_order_is_asked_about_as_one(app: BearpitApp, gateway: FakeGateway) -> None:
+    async with opened(app) as table:
+        await table.type("buy 50 @ 12")
+        await table.until(lambda: table.pane == "watch")
+        await table.press("X")
+        assert isinstance(app.screen, AskScreen)
+        assert "cancel it" in app.screen.answers
+
+
 async def test_completions_leave_a_message_to_be_read(app: BearpitApp, gateway: FakeGateway) -> None:
     gateway.with_orders()
     async with opened(app) as table:

@@ -33,12 +33,12 @@ class AskScreen(ModalScreen[bool]):
     def __init__(self, question: str, yes: str, no: str) -> None:
         super().__init__()
         self.question = question
-        self._answers = f"y  {yes}      n  {no}"
+        self.answers = f"y  {yes}      n  {no}"
 
     def compose(self) -> ComposeResult:
         with Vertical():
             yield Static(self.question, markup=False)
-            yield Static(self._answers, markup=False, classes="answers")
+            yield Static(self.answers, markup=False, classes="answers")
 
     def action_answer(self, yes: bool) -> None:
         self.dismiss(yes)

@@ -352,13 +352,13 @@ class TradeScreen(Screen[None]):
         if not count:
             self.say(Notice("You have no open order to cancel", Tone.WARNING))
             return
-        orders = "your open order" if count == 1 else f"all {count} open orders"
+        orders, them = ("your open order", "it") if count == 1 else (f"all {count} open orders", "them")
 
         def answered(yes: bool | None) -> None:
             if yes:
                 self._do_at_desk(self.desk.cancel_all(""))
 
-        self.app.push_screen(AskScreen(f"Cancel {orders}?", "cancel them", "keep them"), answered)
+        self.app.push_screen(AskScreen(f"Cancel {orders}?", f"cancel {them}", f"keep {them}"), answered)
 
     # The command line ---------------------------------------------------------------------------------
 
@@ -367,6 +367,7 @@ class TradeScreen(Screen[None]):
         return Context(
             selected=self.state.selected,
             names={symbol: one.name for symbol, one in self.state.instruments.items()},
+            marks={symbol: mark_cents(self.state, symbol) for symbol in self.state.instruments},
             free_shares=free_shares(self.state),
             open_orders=tuple(order.order_id for order in open_orders(self.state)),
         )
@@ -376,7 +377,6 @@ class TradeScreen(Screen[None]):
         self.line.input.focus()
 
     @on(CommandInput.Completing)
-            marks={symbol: mark_cents(self.state, symbol) for symbol in self.state.instruments},
     def _on_completing(self, event: CommandInput.Completing) -> None:
         message = self.query_one(MessageLine)
         above = message.outer_size.height if message.notice is not None else 0
