@@ -16,13 +16,35 @@ from bearpit_server.rules.book import Book
 from bearpit_server.rules.orders import Order, OrderType, Side, TimeInForce
 
 SEED = 20120621
-RESTING = 5_000  # orders in the book before the clock starts: some hundred players with a dozen each
 OPERATIONS = 40_000
 ROUNDS = 9
 TARGET = 3.0
 
-MIDDLE_CENTS = 58_500
-DISTANCE_CENTS = 50  # of a resting order from the middle, on average: some 250 levels a side
+# The flow is that of LOBSTER's sample: AAPL on NASDAQ, 2012-06-21, 9:30:00 to 9:30:49, 999 messages and the
+# ten best levels after each. 471 are new limit orders, 369 full cancels, none partial cancels, 98 executions
+# of visible orders (63 by time and side: as many orders that took), 61 of hidden ones, which are left out.
+TAKES = 63 / (471 + 369 + 63)
+CANCELS = 369 / (471 + 369)  # of what does not take
+CANCELS_OF_ANY = 5 / 369  # of orders that came in before the sample began: nothing tells their age
+
+# An estimate: the sample has ten levels a side, and no order that came before it. A level that left them,
+# or came up from below, is taken to have rested all along: 18.7 bid and 19.7 ask levels, on average. Each
+# is taken to have the 1.3 orders of those levels at which all are known. What was never in view is not in it.
+RESTING = 50
+
+# The middles of the sample's twenty quantiles: each value is as likely as the next.
+# Cents from the best price of an order's own side to a new order, below 0 if it is better.
+DISTANCES_CENTS = (-10, -3, -3, -3, -2, -1, -1, -1, 0, 0, 1, 1, 1, 2, 2, 3, 3, 9, 13, 30)
+# Not measured: no order makes the spread narrower, chosen so that its median is the sample's, 22 cents.
+SPREAD_CENTS = 20
+# Shares of a new order.
+RESTING_SHARES = (2, 6, 10, 15, 18, 18, 18, 18, 18, 18, 18, 18, 18, 19, 50, 100, 100, 100, 100, 320)
+# Shares of an order that took.
+TAKEN_SHARES = (1, 4, 10, 18, 22, 26, 28, 34, 44, 50, 65, 70, 83, 100, 100, 100, 100, 136, 200, 300)
+# How many later orders still rested when an order was cancelled.
+YOUNGER_ORDERS = (0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 6, 8, 11)
+
+MIDDLE_CENTS = 58_550
 
 _BUY, _SELL, _LIMIT, _GTC = Side.BUY, Side.SELL, OrderType.LIMIT, TimeInForce.GTC
 
@@ -144,45 +166,63 @@ def run() -> list[Measurement]:
 
 
 def make_flow() -> tuple[Flow, Flow]:
-    """What fills the book, and what is timed: in ten, one order that takes, five that rest, four cancels.
+    """What fills the book, and what is timed.
 
     Cancels are the more likely the more orders rest, which keeps the book at its size. The flow is played
-    through a book as it is made, so that a cancel always names an order that rests.
+    through a book as it is made, so that prices follow its best, a cancel always names an order that rests,
+    and an order that takes finds all it wants.
     """
     draw = random.Random(SEED)
     ours = Ours()
-    middle = MIDDLE_CENTS
-    live: list[int] = []
+    book = ours.book
     flow: Flow = []
     number = 0
     while len(flow) < RESTING + OPERATIONS:
-        takes = number >= RESTING and draw.random() < 0.1
-        if takes or number < RESTING or draw.random() * 2 * RESTING > len(ours.book.orders):
+        fills = number < RESTING
+        if not fills and draw.random() < TAKES:
             number += 1
-            middle += draw.choice((-1, 0, 0, 0, 0, 1))
-            live.append(number)
-            operation = _add(draw, number, middle, takes)
+            operation = _take(draw, number, book)
+        elif fills or draw.random() * RESTING > CANCELS * len(book.orders):
+            number += 1
+            operation = _rest(draw, number, book)
         else:
-            operation = Operation(_any_live(draw, live, ours.book))
+            operation = _cancel(draw, book)
         ours.play([operation])
         flow.append(operation)
     return flow[:RESTING], flow[RESTING:]
 
 
-def _any_live(draw: random.Random, live: list[int], book: Book) -> int:
-    """Takes one of the numbers out of `live`, at random, until it is one that rests."""
-    while True:
-        chosen = draw.randrange(len(live))
-        live[chosen], live[-1] = live[-1], live[chosen]
-        if (number := live.pop()) in book.orders:
-            return number
+def _is_buy(draw: random.Random, book: Book) -> bool:
+    """The more likely the fewer bids there are: buying adds to them, or takes from the asks."""
+    bids = sum(orders for _, _, orders in book.depth(RESTING)[0])
+    return draw.random() * len(book.orders) >= bids
 
 
-def _add(draw: random.Random, number: int, middle: int, takes: bool) -> Operation:
-    is_buy = draw.random() < 0.5
-    better = 3 if takes else -1 - int(draw.expovariate(1 / DISTANCE_CENTS))
-    price = middle + better if is_buy else middle - better
-    return Operation(number, is_buy, price, draw.choice((1, 5, 10, 10, 25, 100)))
+def _rest(draw: random.Random, number: int, book: Book) -> Operation:
+    """An order as far from its side's best as leaves the spread its width."""
+    is_buy = _is_buy(draw, book)
+    ask = book.best_ask or (book.best_bid or MIDDLE_CENTS) + SPREAD_CENTS
+    bid = book.best_bid or ask - SPREAD_CENTS
+    nearest = SPREAD_CENTS - (ask - bid)
+    away = draw.choice([cents for cents in DISTANCES_CENTS if cents >= nearest])
+    return Operation(number, is_buy, bid - away if is_buy else ask + away, draw.choice(RESTING_SHARES))
+
+
+def _take(draw: random.Random, number: int, book: Book) -> Operation:
+    """An order at the worst price that it trades at, over what is there to be had."""
+    is_buy = _is_buy(draw, book)
+    side, limit = (_BUY, 2 * MIDDLE_CENTS) if is_buy else (_SELL, 1)
+    levels = book.preview(Order(number, number, 1, side, _LIMIT, _GTC, draw.choice(TAKEN_SHARES), limit))
+    return Operation(number, is_buy, levels[-1][0], sum(shares for _, shares in levels))
+
+
+def _cancel(draw: random.Random, book: Book) -> Operation:
+    """The youngest but so many, or any: the book's dict has its orders in the order they came."""
+    numbers = list(book.orders)
+    younger = draw.choice(YOUNGER_ORDERS)
+    if draw.random() < CANCELS_OF_ANY or younger >= len(numbers):
+        return Operation(draw.choice(numbers))
+    return Operation(numbers[-1 - younger])
 
 
 def _measure(engine: Engine, resting: Flow, flow: Flow) -> tuple[float, int]:
