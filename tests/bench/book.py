@@ -1,12 +1,15 @@
 """The book against the pure-Python books on the index: operations a second on the same mixed flow.
 
-`python -m tests.bench.book` prints what `run` returns. Each engine is given plain numbers and makes its
-own order objects, on the clock. Ours has all its rules on: bands, stops, self-trade prevention.
+`book` plays it at the touch of a book with as many orders as one of the `restart` figure, `book_top` on the
+orders at the touch alone. `python -m tests.bench.book` prints what `run` returns. Each engine is given plain
+numbers and makes its own order objects, on the clock. Ours has all its rules on: bands, stops, self-trade
+prevention.
 """
 
 import gc
 import random
-from statistics import median
+from itertools import count
+from statistics import fmean, median
 from time import perf_counter
 from typing import NamedTuple, Protocol, TypedDict
 
@@ -14,6 +17,9 @@ import lightmatchingengine.lightmatchingengine as light
 import pyorderbook
 from bearpit_server.rules.book import Book
 from bearpit_server.rules.orders import Order, OrderType, Side, TimeInForce
+
+from tests.bench.arena import SYMBOLS
+from tests.bench.restart import OPEN_ORDERS
 
 SEED = 20120621
 OPERATIONS = 40_000
@@ -46,6 +52,16 @@ YOUNGER_ORDERS = (0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 6, 8, 11)
 
 MIDDLE_CENTS = 58_550
 
+# The sample does not see what rests behind the ten best levels. `book` adds as many orders as `restart` has
+# in a book, over so many prices a side behind all that the flow at the touch ever reaches. The ratio hangs
+# on the prices: LightMatchingEngine looks at each for the best, and is the faster yardstick where they are
+# fewer, at 250 already. `restart` counts to 500 too, but sells at one half of them and buys at the other.
+DEEP_ORDERS = OPEN_ORDERS // len(SYMBOLS)
+DEEP_PRICES = 500
+# Of all operations, half of them new orders at any of these prices, half cancels of any order there. An
+# estimate: as many as fall on the two farthest levels in view, the ninth and the tenth. The best has 387.
+DEEP = (10 + 7) / (471 + 369 + 63)
+
 _BUY, _SELL, _LIMIT, _GTC = Side.BUY, Side.SELL, OrderType.LIMIT, TimeInForce.GTC
 
 
@@ -71,6 +87,7 @@ class Measurement(TypedDict):
     ratio: float
     target: float
     met: bool
+    detail: str
 
 
 class Engine(Protocol):
@@ -138,8 +155,13 @@ class PyOrderBook:
 
 
 def run() -> list[Measurement]:
+    """The deep book, then the touch alone."""
+    top = make_flow()
+    return [_compare("book", *deepen(*top)), _compare("book_top", *top)]
+
+
+def _compare(name: str, resting: Flow, flow: Flow) -> Measurement:
     """Plays the flow through every engine in turn, several times over, and compares the medians."""
-    resting, flow = make_flow()
     engines: tuple[type[Engine], ...] = (Ours, LightMatchingEngine, PyOrderBook)
     rates: dict[type[Engine], list[float]] = {engine: [] for engine in engines}
     for _ in range(ROUNDS):
@@ -150,19 +172,22 @@ def run() -> list[Measurement]:
             left.add(shares)
         assert len(left) == 1, f"the engines did not do the same: {left}"
     value = median(rates[Ours])
-    yardstick = max(median(rates[engine]) for engine in engines[1:])
+    others = {engine.__name__: median(rates[engine]) for engine in engines[1:]}
+    yardstick = max(others.values())
     ratio = value / yardstick
-    return [
-        {
-            "name": "book",
-            "value": value,
-            "unit": "operations/s",
-            "yardstick": yardstick,
-            "ratio": ratio,
-            "target": TARGET,
-            "met": ratio >= TARGET,
-        }
-    ]
+    orders, levels = _mean_size(resting, flow)
+    return {
+        "name": name,
+        "value": value,
+        "unit": "operations/s",
+        "yardstick": yardstick,
+        "ratio": ratio,
+        "target": TARGET,
+        "met": ratio >= TARGET,
+        "detail": f"{orders:,.0f} resting orders on {levels:,.0f} levels a side, on average; "
+        f"{len(flow):,} operations, median of {ROUNDS}; the yardstick is the faster of "
+        + " and ".join(f"{other} ({rate:,.0f})" for other, rate in others.items()),
+    }
 
 
 def make_flow() -> tuple[Flow, Flow]:
@@ -190,6 +215,40 @@ def make_flow() -> tuple[Flow, Flow]:
         ours.play([operation])
         flow.append(operation)
     return flow[:RESTING], flow[RESTING:]
+
+
+def deepen(resting: Flow, flow: Flow) -> tuple[Flow, Flow]:
+    """The same flow before a deep book: these orders come first, and some of the flow falls on them."""
+    draw = random.Random(SEED)
+    prices = [operation.price_cents for operation in (*resting, *flow) if operation.quantity]
+    bid, ask = min(prices), max(prices)
+    numbers = count(1)
+    renumbered: dict[int, int] = {}
+
+    def touch(operation: Operation) -> Operation:
+        if operation.quantity:
+            renumbered[operation.number] = next(numbers)
+        return operation._replace(number=renumbered[operation.number])
+
+    def rest(at: int) -> Operation:
+        away, is_buy = 1 + at // 2 % DEEP_PRICES, at % 2 == 0
+        return Operation(
+            next(numbers), is_buy, bid - away if is_buy else ask + away, draw.choice(RESTING_SHARES)
+        )
+
+    filling = [rest(at) for at in range(DEEP_ORDERS)]
+    deep = [operation.number for operation in filling]
+    filling += map(touch, resting)
+    mixed: Flow = []
+    for operation in flow:
+        while draw.random() < DEEP:
+            if draw.random() < 0.5:
+                mixed.append(rest(draw.randrange(2 * DEEP_PRICES)))
+                deep.append(mixed[-1].number)
+            else:
+                mixed.append(Operation(deep.pop(draw.randrange(len(deep)))))
+        mixed.append(touch(operation))
+    return filling, mixed
 
 
 def _is_buy(draw: random.Random, book: Book) -> bool:
@@ -237,6 +296,19 @@ def _measure(engine: Engine, resting: Flow, flow: Flow) -> tuple[float, int]:
     finally:
         gc.enable()
     return len(flow) / seconds, engine.shares_left()
+
+
+def _mean_size(resting: Flow, flow: Flow) -> tuple[float, float]:
+    """The orders that rest while the flow is played, and the levels of a side."""
+    ours = Ours()
+    ours.play(resting)
+    sizes = []
+    for at in range(0, len(flow), 100):
+        bids, asks = ours.book.depth(len(ours.book.orders))
+        sizes.append((len(ours.book.orders), (len(bids) + len(asks)) / 2))
+        ours.play(flow[at : at + 100])
+    orders, levels = zip(*sizes, strict=True)
+    return fmean(orders), fmean(levels)
 
 
 if __name__ == "__main__":
