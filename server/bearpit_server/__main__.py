@@ -6,7 +6,6 @@ import ipaddress
 import logging
 import os
 import signal
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,8 +81,6 @@ def serve(
             f"!! behind something that does.\n{bar}",
             err=True,
         )
-    # The writers' threads wait for the database most of the time: let them have the GIL back soon.
-    sys.setswitchinterval(0.002)
     with open_database() as (database, embedded):
         try:
             asyncio.run(_serve(database, embedded, address, tls, ready_file))

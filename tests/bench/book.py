@@ -19,6 +19,7 @@ from bearpit_server.rules.book import Book
 from bearpit_server.rules.orders import Order, OrderType, Side, TimeInForce
 
 from tests.bench.arena import SYMBOLS
+from tests.bench.load import PRICES
 from tests.bench.restart import OPEN_ORDERS
 
 SEED = 20120621
@@ -55,9 +56,8 @@ MIDDLE_CENTS = 58_550
 # The sample does not see what rests behind the ten best levels. `book` adds as many orders as `restart` has
 # in a book, over so many prices a side behind all that the flow at the touch ever reaches. The ratio hangs
 # on the prices: LightMatchingEngine looks at each for the best, and is the faster yardstick where they are
-# fewer, at 250 already. `restart` counts to 500 too, but sells at one half of them and buys at the other.
+# fewer, at 250 already.
 DEEP_ORDERS = OPEN_ORDERS // len(SYMBOLS)
-DEEP_PRICES = 500
 # Of all operations, half of them new orders at any of these prices, half cancels of any order there. An
 # estimate: as many as fall on the two farthest levels in view, the ninth and the tenth. The best has 387.
 DEEP = (10 + 7) / (471 + 369 + 63)
@@ -231,7 +231,7 @@ def deepen(resting: Flow, flow: Flow) -> tuple[Flow, Flow]:
         return operation._replace(number=renumbered[operation.number])
 
     def rest(at: int) -> Operation:
-        away, is_buy = 1 + at // 2 % DEEP_PRICES, at % 2 == 0
+        away, is_buy = 1 + at // 2 % PRICES, at % 2 == 0
         return Operation(
             next(numbers), is_buy, bid - away if is_buy else ask + away, draw.choice(RESTING_SHARES)
         )
@@ -243,7 +243,7 @@ def deepen(resting: Flow, flow: Flow) -> tuple[Flow, Flow]:
     for operation in flow:
         while draw.random() < DEEP:
             if draw.random() < 0.5:
-                mixed.append(rest(draw.randrange(2 * DEEP_PRICES)))
+                mixed.append(rest(draw.randrange(2 * PRICES)))
                 deep.append(mixed[-1].number)
             else:
                 mixed.append(Operation(deep.pop(draw.randrange(len(deep)))))

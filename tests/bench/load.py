@@ -32,6 +32,8 @@ WARM_UP = 0.5
 BATCH = 100
 QUANTITY = 10
 PRICE_CENTS = 1_000
+PRICES = 500
+"""On each side of a book that is filled."""
 ECHO = "/bearpit.bench.Echo/Echo"
 INSERT = "INSERT INTO bench_rows (player, note) VALUES (%s, %s)"
 CREATE = "CREATE TABLE bench_rows (id bigserial PRIMARY KEY, player bigint NOT NULL, note text NOT NULL)"
@@ -221,12 +223,13 @@ def _inserts(job: Job) -> Figures:
 
 
 async def _rest(channel: grpc.aio.Channel, job: Job) -> Figures:
-    """Fill the books: so many orders that rest, over a thousand prices a side."""
+    """Fill the books: so many orders that rest, over so many prices a side."""
     orders, place = Orders(job), TradingServiceStub(channel).PlaceOrders
     for number in range(job["orders"] // BATCH):
         request, metadata = orders.many()
         for at, one in enumerate(request.orders):
-            away = 1 + (number * BATCH + at) // len(job["symbols"]) % 500
+            # Calls of sales and of purchases take turns: each pair of calls goes on to the next prices.
+            away = 1 + (number // 2 * BATCH + at) // len(job["symbols"]) % PRICES
             one.order.price_cents += away if one.order.side == pb.SIDE_SELL else -away
         answer = await place(request, metadata=metadata)
         assert all(result.placed.order.status == pb.ORDER_STATUS_WORKING for result in answer.results)

@@ -70,6 +70,8 @@ T = TypeVar("T")
 
 MOST_ORDERS = 1_000
 """After so many orders a round is closed, so that its transaction stays short."""
+PLANS_LAST = 1024
+"""Batches after which statements are planned anew; at first after 1, 2, 4, 8 and so on, as tables grow."""
 ACCEPTED_ONLY = "the order is accepted and will be executed; ask for it by its request_id in a moment"
 NOT_OPEN = "the order has ended, or is not yours; look it up to see what became of it"
 
@@ -103,6 +105,7 @@ class Matcher:
         self._trade_ids = Ids("trade_ids")
         self._recovery = Recovery(accounts)
         self._intake = Intake(accounts, settings, self._ids, books.open_orders)
+        self._batches = 0
         self.broken: set[int] = set()
         """Shards that are ours, but whose books must be built again."""
 
@@ -114,6 +117,9 @@ class Matcher:
 
     def work(self, batch: list[Command]) -> None:
         """Carry out a batch, in its order. Everyone is answered after the commit that tells of it."""
+        self._batches += 1
+        if self._batches % PLANS_LAST == 0 or self._batches.bit_count() == 1:
+            self._plan_anew()
         rest = deque(batch)
         while rest:
             match rest[0]:
@@ -125,6 +131,12 @@ class Matcher:
                     rest.popleft()
                 case _:
                     self._round(rest)
+
+    def _plan_anew(self) -> None:
+        try:
+            self._database.plan_anew()
+        except pw.PeeweeException as error:
+            logger.warning("the database's plans stay as they are: %s", error)
 
     # A round
 

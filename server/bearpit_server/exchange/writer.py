@@ -1,10 +1,12 @@
 """A thread that takes all that waits and does it at once: commands queue, commits are shared."""
 
 import logging
+import os
 import queue
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Generic, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -31,9 +33,11 @@ class Writer(Generic[T]):
         self._work = work
         self._queue: queue.SimpleQueue[T | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._started_by = 0
 
     def start(self) -> None:
-        """Begin to work."""
+        """Begin to work, for whoever runs on this thread."""
+        self._started_by = threading.get_native_id()
         self._thread.start()
 
     def put(self, command: T) -> None:
@@ -47,6 +51,7 @@ class Writer(Generic[T]):
 
     def _run(self) -> None:
         self._begin()
+        core = -1
         never = threading.Event()
         last, began = 0, 0.0
         while True:
@@ -54,6 +59,7 @@ class Writer(Generic[T]):
             if last >= BUSY:
                 never.wait(max(0.0, began + APART_SECONDS - time.monotonic()))
             began = time.monotonic()
+            core = _stay_beside(self._started_by, core)
             batch: list[T] = []
             while command is not None:
                 batch.append(command)
@@ -71,3 +77,20 @@ class Writer(Generic[T]):
                     logger.exception("a batch of %d failed", len(batch))
             if command is None:
                 return
+
+
+def _stay_beside(thread_id: int, core: int) -> int:
+    """Move this thread to the processor core that another one last ran on, where Linux tells which.
+
+    The two share the interpreter's lock, so a second core would not let them run at once: all it does is
+    move what both work with from one core's cache to the other's, a sixteenth of the time of an order.
+    `core` is where this thread stays already; returns where it stays now.
+    """
+    try:
+        line = Path(f"/proc/self/task/{thread_id}/stat").read_bytes()
+        there = int(line.rpartition(b")")[2].split()[36])
+        if there != core:
+            os.sched_setaffinity(0, {there})  # type: ignore[attr-defined,unused-ignore]
+        return there
+    except (OSError, AttributeError):
+        return core

@@ -23,6 +23,10 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 MIGRATION_LOCK = 7_117_000
 OLDEST_VERSION = 150_000
 THREADS = 4
+_BY_INDEX = """
+SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;
+SET enable_mergejoin = off
+"""
 AWAY = (pw.OperationalError, pw.InterfaceError)
 
 
@@ -53,7 +57,7 @@ class _Postgres(pw.PostgresqlDatabase):
         self._opened.add(connection)
         connection.adapters.register_dumper(int, Int8Dumper)
         if getattr(self.thread, "prefers_indexes", False):
-            connection.execute("SET enable_seqscan = off")
+            connection.execute(_BY_INDEX)
             connection.commit()
         return connection
 
@@ -106,13 +110,17 @@ class Database:
             yield
 
     def prefer_indexes(self) -> None:
-        """Let this thread's connections never scan a table that has an index for it.
+        """Let this thread's connections plan each statement once, and always for the indexes.
 
-        A statement's plan is kept. One that was made while a table was small would go on reading all of
-        it, until the statistics are renewed a minute later.
+        For the few statements on the way of an order, which touch some rows by their keys: left alone,
+        PostgreSQL plans them anew each time, which takes as long as carrying them out.
         """
         self.peewee.thread.prefers_indexes = True
         self.disconnect()
+
+    def plan_anew(self) -> None:
+        """Forget this thread's plans; those made while a table was small may not suit it now."""
+        self.execute("DISCARD PLANS")
 
     def disconnect(self) -> None:
         """Close this thread's connection; the next query opens a new one."""
