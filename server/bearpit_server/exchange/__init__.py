@@ -1,1 +1,1 @@
-"""The way of an order: accepted in one commit, executed in a second, told after it."""
+"""The way of an order: accepted, executed and settled, in one commit where that can be, and told after it."""

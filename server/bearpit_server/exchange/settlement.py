@@ -1,6 +1,6 @@
-"""What a batch of executions does to the ledger and the orders, written in one transaction.
+"""What a round of orders does to the ledger and to the orders, written in one transaction.
 
-The book has run ahead; here its outcomes are taken in their order, and every order's settled state
+The book runs ahead; here its outcomes are taken in their order, and every order's settled state
 follows them one by one, so that each change is told as it was.
 """
 

@@ -87,8 +87,8 @@ class Book(OpenOrders):
     def collect(self, order: Order) -> list[Outcome]:
         """Takes an order in a call phase: it rests without matching, a market order at its protection price.
 
-        Stops wait, even if their price is reached. An IOC limit order or a FOK order, which the intake
-        refuses but a halt may overtake, ends.
+        Stops wait, even if their price is reached. An IOC limit order or a FOK order, which is refused in
+        such a phase but may have been accepted just before it, ends.
         """
         self._admit(order)
         if order.type >= _STOP:
