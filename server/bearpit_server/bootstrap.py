@@ -21,7 +21,7 @@ from grpc_reflection.v1alpha import reflection
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.following import Follower
 from bearpit_server.exchange import order_events
-from bearpit_server.exchange.engine import FOLLOWED, Engine
+from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
 from bearpit_server.game.doctor_rounds import Rounds
 from bearpit_server.identity import sign_ins, tokens
@@ -132,7 +132,8 @@ async def serve(
     engine = Engine(database, settings, bus, f"{host}:{port}", renew_seconds)
     exchange = Exchange(engine, database, settings)
     follower = Follower(database)
-    follower.listen(engine.follow, *FOLLOWED)
+    follower.listen(engine.follow, *Engine.FOLLOWED)
+    follower.listen(authority.follow, *Authority.FOLLOWED)
     recording = Recording(order_events.record_of_row, order_events.record_of)
     streams = Streams(exchange, bus, database, recording, asyncio.get_running_loop())
     ready_at: list[datetime] = []

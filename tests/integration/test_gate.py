@@ -174,7 +174,7 @@ async def test_a_disabled_players_stream_says_why_it_ends(door: Door) -> None:
         players.set_disabled(players.get("ada"), True, HOUSE_ORIGIN)
 
     await door.database.run(disable)
-    door.time.pass_by(seconds=2.1)
+    door.time.pass_by(seconds=60.1)
     await door.gate.recheck()
     assert (await refused(anext(frames))).reason == "PLAYER_DISABLED"
 

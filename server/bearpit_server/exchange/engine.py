@@ -40,14 +40,15 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FOLLOWED = ("instrument.", "ipo.", "market.", "settings.")
-"""The events after which there is something to be read again."""
 PHASE_SECONDS = 0.25
 """How often the calendar is asked whether a phase has changed."""
 
 
 class Engine:
     """The books of this process, and what decides which they are and whether they trade."""
+
+    FOLLOWED = ("instrument.", "ipo.", "market.", "settings.")
+    """The events after which there is something to be read again."""
 
     def __init__(
         self,

@@ -1,11 +1,11 @@
 """Who signs people in, and vouches for their tokens afterwards."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bearpit_server.events.log import Origin
+from bearpit_server.events.log import Logged, Origin
 from bearpit_server.identity import players, service_tokens, sign_ins, tokens
 from bearpit_server.identity.callers import Caller, Role, not_signed_in
 from bearpit_server.identity.names import MAX_PASSWORD, check_name, check_password
@@ -40,6 +40,9 @@ class Authority:
 
     `clock` gives monotonic seconds, for what is remembered; dates come from `storage.clock`.
     """
+
+    FOLLOWED = ("player.", "sign_in.", "service_token.")
+    """The events after which what is remembered may be wrong."""
 
     def __init__(
         self,
@@ -107,6 +110,15 @@ class Authority:
     def forget_services(self) -> None:
         """A service's token has been revoked, and that is committed."""
         self._services.clear()
+
+    async def follow(self, events: Sequence[Logged]) -> None:
+        """Listen to what changes who may do what, here or through another server."""
+        for event in events:
+            kind, _, id_ = event.subject.partition(":")
+            if kind == "player" and id_.isdigit():
+                self.forget(int(id_))
+            elif kind == "service_token":
+                self.forget_services()
 
     async def _service(self, token: str) -> Caller:
         token_hash = tokens.digest(token)

@@ -1,6 +1,7 @@
-"""What holds of players right now, remembered for two seconds: the check of every call costs a look-up.
+"""What holds of players right now, remembered: the check of every call costs a look-up.
 
-Changes made by this process show at once, those made by others within `FRESH_FOR`.
+Changes made by this process show at once, those made by others when the event log tells of them, within a
+second or so; within `FRESH_FOR` whatever happens.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import HOUSE, Player, SignIn
 
-FRESH_FOR = 2.0
+FRESH_FOR = 60.0
 """Seconds."""
 MAX_KNOWN = 50_000
 
