@@ -117,14 +117,15 @@ class Exchange:
             except Refused as refused:
                 repeated = refused.code != 3 and isinstance(ask, Ask) and await self._repeated(owner_id, ask)
                 results.append(repeated or refused)
-        done = await self._engine.place(owner_id, origin, candidates, results)
-        return [await self._with_fills(result) for result in done if result is not None]
-
-    async def _with_fills(self, result: Result) -> Result:
-        """An order that was placed before is told with its fills, too."""
-        if isinstance(result, Placed) and sum(fill.quantity for fill in result.fills) < result.order.filled:
-            return Placed(result.order, tuple(await self._database.run(orders.fills_of, result.order)))
-        return result
+        told: list[Result] = []
+        for result in await self._engine.place(owner_id, origin, candidates, results):
+            assert result is not None, "every order has its result"
+            if isinstance(result, Placed) and not result.fills and result.order.filled:
+                # It was placed before, and is told with its fills, too.
+                fills = await self._database.run(orders.fills_of, result.order)
+                result = Placed(result.order, tuple(fills))
+            told.append(result)
+        return told
 
     async def _repeated(self, owner_id: int, ask: Ask) -> Placed | None:
         """The order that this request placed when the market still took it."""

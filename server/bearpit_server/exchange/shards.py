@@ -69,12 +69,12 @@ class Shards:
         Returns the shards gained and those lost since the last call. Gained ones count as owned only
         when the caller has loaded their books and calls `adopt`.
         """
-        # Renewing leaves the key alone, so it need not wait for the transactions that rely on the lease.
-        rows = self._rows("FOR NO KEY UPDATE", Shard.owner == self.owner)
-        mine = {s for s, owner, epoch, _ in rows if s in self.epochs and (owner, epoch) == self._mine(s)}
+        mine = bulk.renew_shards(self.owner, self.claims(self.epochs), self._ttl)
         lost = self.epochs.keys() - mine
+        if len(mine) == SHARDS:
+            self._gained = {}
+            return set(), set()
         until = fn.clock_timestamp() + timedelta(seconds=self._ttl)
-        Shard.update(expires_at=until).where(Shard.id << list(mine)).execute()
         rows = self._rows("")
         free = [s for s, owner, _, expired in rows if s not in mine and _is_free(owner, expired)]
         if free:
@@ -107,9 +107,6 @@ class Shards:
         """Count shards as owned; after the transaction that gained them has committed."""
         for shard in shards:
             self.epochs[shard] = self._gained[shard]
-
-    def _mine(self, shard: int) -> tuple[str, int]:
-        return self.owner, self.epochs[shard]
 
     def claims(self, shards: Iterable[int]) -> list[tuple[int, int]]:
         """What a transaction asserts of shards that it relies on: their epochs."""

@@ -255,6 +255,22 @@ def lock_shards(ids: Iterable[int]) -> list[tuple[int, str, int]]:
     return [tuple(row) for row in rows]
 
 
+_RENEW_SHARDS = f"""
+UPDATE shards s SET expires_at = clock_timestamp() + make_interval(secs => %s)
+FROM {_unnest("ii")} AS mine(id, epoch)
+WHERE s.id = mine.id AND s.epoch = mine.epoch AND s.owner = %s RETURNING s.id
+"""
+
+
+def renew_shards(owner: str, epochs: Sequence[tuple[int, int]], seconds: float) -> set[int]:
+    """Keep an owner's leases for so long from now; returns those that were still its own.
+
+    It leaves the keys alone, so it need not wait for the transactions that rely on the leases.
+    """
+    shards, numbers = [shard for shard, _ in epochs], [epoch for _, epoch in epochs]
+    return {id_ for (id_,) in execute(_RENEW_SHARDS, seconds, ints(shards), ints(numbers), owner).fetchall()}
+
+
 _INSERT_ORDERS = f"""
 INSERT INTO orders (id, player_id, instrument_id, side, type, time_in_force, post_only, self_trade,
     fee_bps, quantity, price_cents, stop_price_cents, priority, filled, value_cents, fee_cents, held,
