@@ -21,46 +21,36 @@ from typing import Any, TypeVar
 import peewee as pw
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.events.log import HOUSE_ORIGIN, Origin
+from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import QuoteRecord, Record, StatusChange
-from bearpit_server.exchange.amending import amended, follow
 from bearpit_server.exchange.answers import Answer, Answers
 from bearpit_server.exchange.books import Books, Claims
 from bearpit_server.exchange.commands import (
-    AMEND,
-    CANCEL,
-    CANCEL_ALL,
     Amend,
     Cancel,
     CancelMany,
-    Candidate,
     Command,
     Drop,
     Load,
     Look,
     Place,
-    Placed,
-    SetPhase,
     Trading,
-    done,
 )
+from bearpit_server.exchange.dealing import Dealing
 from bearpit_server.exchange.desks import Desk
-from bearpit_server.exchange.intake import Acceptance, Intake
+from bearpit_server.exchange.intake import Intake
 from bearpit_server.exchange.listings import Listing, Listings
-from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.exchange.recovery import Recovery
 from bearpit_server.exchange.rounds import Round, Step
 from bearpit_server.exchange.settlement import Settlement, Written, accounts_of
 from bearpit_server.exchange.shards import ShardLost, Shards
 from bearpit_server.ledger.accounts import Accounts
 from bearpit_server.rules.limits import Wish
-from bearpit_server.rules.orders import EndReason
-from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import CASH, HOUSE
+from bearpit_server.storage.models import CASH
 from bearpit_server.storage.sequences import Ids
 from bearpit_server.storage.settings import Settings
 
@@ -73,7 +63,6 @@ MOST_ORDERS = 1_000
 PLANS_LAST = 1024
 """Batches after which statements are planned anew; at first after 1, 2, 4, 8 and so on, as tables grow."""
 ACCEPTED_ONLY = "the order is accepted and will be executed; ask for it by its request_id in a moment"
-NOT_OPEN = "the order has ended, or is not yours; look it up to see what became of it"
 
 
 class Matcher:
@@ -97,7 +86,6 @@ class Matcher:
         self._books = books
         self._listings = listings
         self._zone = zone
-        self._check_phase = check_phase
         self._shards = shards
         self._bus = bus
         self._ids = Ids("order_ids")
@@ -105,6 +93,9 @@ class Matcher:
         self._trade_ids = Ids("trade_ids")
         self._recovery = Recovery(accounts)
         self._intake = Intake(accounts, settings, self._ids, books.open_orders)
+        self._dealing = Dealing(
+            books, listings, self._ids, self._answers, check_phase, self.not_here, self._settlement
+        )
         self._batches = 0
         self.broken: set[int] = set()
         """Shards that are ours, but whose books must be built again."""
@@ -143,7 +134,7 @@ class Matcher:
     def _round(self, rest: deque[Command]) -> None:
         """Carry out the first of these commands, and as many after it as can share its transaction."""
         commands = _sharing(rest)
-        current = self._begin()
+        current = Round(self._settlement())
         try:
             self._intake.prepare(commands)
             claims = self._books.claims(commands)
@@ -154,7 +145,7 @@ class Matcher:
                 )
                 while len(current.commands) < len(commands) and not current.next:
                     current.commands.append(commands[len(current.commands)])
-                    self._carry_out(current.commands[-1], current, acceptance)
+                    self._dealing.carry_out(current.commands[-1], current, acceptance)
                 written = current.write(acceptance)
         except ShardLost as lost:
             # Nothing has been done; without these books it is tried again, and what needs them refused.
@@ -187,9 +178,8 @@ class Matcher:
             current.settle_steps()
             return current.write()
 
-    def _begin(self) -> Round:
-        fees = self._accounts.house(CASH, "fees")
-        return Round(Settlement(fees, self._trade_ids, clock.now()))
+    def _settlement(self) -> Settlement:
+        return Settlement(self._accounts.house(CASH, "fees"), self._trade_ids, clock.now())
 
     def _finish(self, current: Round, written: Written) -> None:
         """Tell of what is committed. What a book has done beyond that is told by the next round."""
@@ -235,154 +225,10 @@ class Matcher:
             case Place():
                 for place, _ in command.candidates:
                     command.results[place] = command.results[place] or refused
-                self._give(command.answer, command.results)
+                self._answers.give(command.answer, command.results)
             case Cancel() | CancelMany() | Amend() | Look():
                 answer: Answer[Any] = command.answer
-                self._give(answer, refused)
-
-    # One command each
-
-    def _carry_out(self, command: Trading, current: Round, acceptance: Acceptance) -> None:
-        match command:
-            case Place():
-                self._place(command, current, acceptance)
-            case Cancel():
-                self._cancel(command, current)
-            case CancelMany():
-                self._cancel_many(command, current)
-            case Amend():
-                self._amend(command, current, acceptance)
-            case SetPhase():
-                self._set_phase(command, current)
-            case Look():
-                self._look(command, current)
-
-    def _place(self, command: Place, current: Round, acceptance: Acceptance) -> None:
-        mine: list[tuple[int, LiveOrder]] = []
-        for place, candidate in command.candidates:
-            try:
-                placed = self._accept(command, candidate, current, acceptance)
-            except Refused as refused:
-                command.results[place] = refused
-                continue
-            if isinstance(placed, Placed):
-                command.results[place] = placed
-            else:
-                mine.append((place, placed))
-
-        def finish(written: Written) -> None:
-            for place, order in mine:
-                command.results[place] = _placed(order, written)
-            self._give(command.answer, command.results)
-
-        current.last.finish.append(finish)
-
-    def _accept(
-        self, command: Place, candidate: Candidate, current: Round, acceptance: Acceptance
-    ) -> LiveOrder | Placed:
-        """Accept an order and execute it, unless it came before."""
-        desk = self._books.desks.get(candidate.listing.id)
-        if desk is None:
-            raise self.not_here(candidate.listing)
-        earlier = acceptance.earlier(command.owner_id, candidate)
-        if earlier is not None:
-            return earlier
-        if desk.phase is not candidate.phase and command.owner_id != HOUSE:
-            self._check_phase(candidate.listing, candidate.wish, desk.phase)
-        order = acceptance.accept(command, candidate)
-        current.desks[desk.id] = desk
-        self._books.enter(order.id, order.owner_id, desk)
-        self._take(desk, desk.take(order), command.origin, current)
-        return order
-
-    def _cancel(self, command: Cancel, current: Round) -> None:
-        order = self._books.open_order(command.order_id, command.owner_id)
-        if order is None:
-            self._answer(current, command.answer, _not_open(command.order_id))
-            return
-        desk = self._books.desks[order.instrument_id]
-        current.desks[desk.id] = desk
-        self._take(desk, desk.book.cancel(order.id), command.origin, current)
-        current.last.requests += done(command.origin, CANCEL, f"{order.id}", [order.id])
-        current.last.finish.append(lambda _: self._give(command.answer, Placed(order.known())))
-
-    def _cancel_many(self, command: CancelMany, current: Round) -> None:
-        cancelled = self._books.orders_of(command.owner_id, command.instrument_id)
-        for order in cancelled:
-            desk = self._books.desks[order.instrument_id]
-            current.desks[desk.id] = desk
-            self._take(desk, desk.book.cancel(order.id, command.reason), command.origin, current)
-        which = f"{command.owner_id} {command.instrument_id}"
-        if cancelled and command.reason is EndReason.REQUESTED:
-            current.last.requests += done(
-                command.origin, CANCEL_ALL, which, [order.id for order in cancelled]
-            )
-        current.last.finish.append(
-            lambda _: self._give(command.answer, [Placed(order.known()) for order in cancelled])
-        )
-
-    def _amend(self, command: Amend, current: Round, acceptance: Acceptance) -> None:
-        order = self._books.open_order(command.order_id, command.owner_id)
-        if order is None:
-            self._answer(current, command.answer, _not_open(command.order_id))
-            return
-        desk = self._books.desks[order.instrument_id]
-        try:
-            changed = amended(command, order, desk, self._listings.by_id[desk.id].terms, self._ids)
-            if changed is not None:
-                acceptance.amend(order, changed, command.origin)
-        except Refused as refused:
-            self._answer(current, command.answer, refused)
-            return
-        before = order.filled
-        if changed is not None:
-            current.desks[desk.id] = desk
-            self._take(desk, follow(order, changed, desk), command.origin, current)
-        current.requests += done(command.origin, AMEND, command.body, [order.id, before, order.filled])
-        current.last.finish.append(lambda written: self._give(command.answer, _placed(order, written)))
-
-    def _set_phase(self, command: SetPhase, current: Round) -> None:
-        desk = self._books.desks.get(command.instrument_id)
-        if desk is None or desk.phase is command.phase:
-            return
-        before = desk.book.last_price_cents
-        current.desks[desk.id] = desk
-        outcomes = desk.enter(command.phase)
-        if command.phase is Phase.CLOSED or desk.book.last_price_cents != before:
-            desk.reference_cents = desk.book.last_price_cents or desk.reference_cents
-        self._defer(desk, outcomes, HOUSE_ORIGIN, current, auction=True)
-        current.last.phases.append(desk)
-
-    def _look(self, command: Look, current: Round) -> None:
-        try:
-            seen = command.read()
-        except Exception as error:
-            seen = error
-        self._answer(current, command.answer, seen)
-
-    def _answer(self, current: Round, answer: Answer[T], result: T | Exception) -> None:
-        current.last.finish.append(lambda _: self._give(answer, result))
-
-    def _give(self, answer: Answer[T], result: T | Exception) -> None:
-        self._answers.give(answer, result)
-
-    def _take(self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: Round) -> None:
-        """Settle what a book did, now if that can be."""
-        if current.take(desk, outcomes, origin):
-            self._books.forget_ended(outcomes)
-        else:
-            self._defer(desk, outcomes, origin, current)
-
-    def _defer(
-        self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: Round, auction: bool = False
-    ) -> None:
-        """Leave it to the next round, which begins when the command at hand is done."""
-        if current.next is None:
-            current.next = self._begin()
-            current.next.commands = current.commands[-1:]
-        self._books.forget_ended(outcomes)
-        current.next.steps.append(Step(desk, outcomes, origin, auction))
-        current.next.desks[desk.id] = desk
+                self._answers.give(answer, refused)
 
     # Books that come and go
 
@@ -413,9 +259,9 @@ class Matcher:
             self._build(command.shards)
         except Exception as error:
             self.broken |= command.shards
-            self._give(command.answer, error)
+            self._answers.give(command.answer, error)
         else:
-            self._give(command.answer, command.shards)
+            self._answers.give(command.answer, command.shards)
         self._answers.deliver()
 
     def _build(self, shards: set[int]) -> None:
@@ -431,7 +277,7 @@ class Matcher:
         for desk in desks.values():
             desk.book.priorities = self._ids.take
         self._books.add(desks)
-        current = self._begin()
+        current = Round(self._settlement())
         current.desks = desks
         current.steps = [Step(desks[id_], done, HOUSE_ORIGIN, False) for id_, done in outcomes.items()]
         try:
@@ -458,11 +304,3 @@ def _sharing(rest: Iterable[Command]) -> list[Trading]:
         sharing.append(command)
         orders += len(command.candidates) if isinstance(command, Place) else 1
     return sharing
-
-
-def _placed(order: LiveOrder, written: Written) -> Placed:
-    return Placed(order.known(), tuple(written.fills.get(order.id, ())))
-
-
-def _not_open(order_id: int) -> Refused:
-    return Refused("ORDER_NOT_OPEN", NOT_OPEN, "order_id", order_id=order_id)
