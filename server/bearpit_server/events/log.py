@@ -9,6 +9,7 @@ from operator import or_
 
 import peewee as pw
 
+from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.storage import bulk
 from bearpit_server.storage.clock import now
@@ -17,7 +18,7 @@ from bearpit_server.storage.models import Event as EventRow
 Payload = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Origin:
     """Who asks, from where, with which request. The house itself is actor 0."""
 

@@ -26,7 +26,7 @@ class Placed:
 Result = Placed | Refused
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Candidate:
     """An order that passed every check but those that need the ledger."""
 

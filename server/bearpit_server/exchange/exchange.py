@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from typing import TypeVar
 
@@ -27,6 +26,7 @@ from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.rules.limits import Wish, check_band, check_wish, collect, wish_refusals, worst_price
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
+from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.rules.sessions import Override, Phase, session_end
 from bearpit_server.rules.units import MAX_PRICE_CENTS, MAX_QUANTITY
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ask:
     """One order as a client asks for it."""
 

@@ -1,10 +1,10 @@
 """Who calls: known once the interceptor has checked the token, and read by the services."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import StrEnum
 
 from bearpit_server.events.log import Origin
+from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused
 
 
@@ -16,7 +16,7 @@ class Role(StrEnum):
     SERVICE = "service"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Caller:
     """A person or a service whose token has been checked.
 
@@ -30,7 +30,7 @@ class Caller:
     sign_in_id: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Call:
     """One call under way: its path, where it came from, and who made it; None: nobody had to say."""
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from bearpit_server.rules.orders import OrderType, SelfTrade, Side, TimeInForce
+from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, MAX_QUANTITY
@@ -54,7 +55,7 @@ class Terms:
         return self._down_to_tick(worth // quantity)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Wish:
     """An order as asked for. `price_cents` 0 with a market or stop order: the instrument's protection."""
 
