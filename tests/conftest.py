@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from bearpit_server.storage.database import Database
 
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 from tests.venue import Venue
 from tests.venue import venue as open_venue
 
@@ -15,6 +16,13 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
     yield server
     server.stop()
+
+
+@pytest.fixture
+def database(postgres: Postgres) -> Iterator[Database]:
+    """A migrated, empty database."""
+    with postgres.database() as made:
+        yield made
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+from argon2 import PasswordHasher
 from bearpit.client import Client, connect
 from bearpit.v1 import admin_pb2, trading_pb2, wallet_pb2
 from bearpit_server.bootstrap import Running, serve
@@ -18,9 +19,11 @@ from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import store
 
-from tests.integration.house import PASSWORD, QUICK, Postgres
+from tests.postgres import Postgres
 
 OPERATOR = "operator"
+PASSWORD = "correct horse"
+QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 NO_LIMITS = {
     "rate_player_per_second": "0",
     "rate_address_per_second": "0",

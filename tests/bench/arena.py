@@ -17,7 +17,7 @@ from bearpit_server.rules.sessions import Override
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 from tests.venue import ServerProcess, prepare
 
 SIDES = 32

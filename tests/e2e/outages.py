@@ -15,8 +15,8 @@ from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.game import doctor
 from bearpit_server.storage.database import Database
 
-from tests.integration.house import PASSWORD, Postgres
-from tests.venue import OPERATOR, ServerProcess, prepare
+from tests.postgres import Postgres
+from tests.venue import OPERATOR, PASSWORD, ServerProcess, prepare
 
 
 class FragilePostgres(Postgres):

@@ -21,16 +21,9 @@ from bearpit_admin.app import app
 from bearpit_server.storage.database import Database
 from typer.testing import CliRunner, Result
 
-from tests.integration.house import (
-    OPERATOR,
-    PASSWORD,
-    Postgres,
-    make_postgres,
-    place_buy,
-    serving_beside,
-)
-
-__all__ = ["make_postgres"]  # a fixture
+from tests.integration.house import place_buy, serving_beside
+from tests.postgres import Postgres
+from tests.venue import OPERATOR, PASSWORD
 
 COMMAND = [sys.executable, "-m", "bearpit_admin"]
 PATIENCE = 20

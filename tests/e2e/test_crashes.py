@@ -28,7 +28,7 @@ from tests.e2e.outages import (
     until,
     until_trading,
 )
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 from tests.venue import ServerProcess
 
 SYMBOLS = ("ACME", "BOLT")

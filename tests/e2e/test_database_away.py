@@ -30,8 +30,7 @@ from tests.e2e.outages import (
     until,
     until_trading,
 )
-from tests.integration.house import PASSWORD
-from tests.venue import ServerProcess
+from tests.venue import PASSWORD, ServerProcess
 
 SYMBOLS = ("ACME",)
 

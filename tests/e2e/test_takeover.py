@@ -26,7 +26,7 @@ from tests.e2e.outages import (
     until,
     until_trading,
 )
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 from tests.venue import ServerProcess
 
 SYMBOLS = ("ACME", "BOLT", "CRAB", "DUSK")

@@ -5,17 +5,12 @@ for the few RPCs of `Staged` that tests steer.
 """
 
 import asyncio
-import itertools
-import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from urllib.parse import urlsplit, urlunsplit
 
 import grpc
-import psycopg
 import pytest
-from argon2 import PasswordHasher
 from bearpit.client import Client, connect
 from bearpit.v1 import (
     admin_pb2_grpc,
@@ -35,14 +30,13 @@ from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.services.auth import AuthService
 from bearpit_server.storage import clock
-from bearpit_server.storage.database import THREADS, Database
-from bearpit_server.storage.embedded import EmbeddedPostgres
+from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
-CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-PASSWORD = "correct horse"
+from tests.venue import PASSWORD, QUICK
+
 OFF = {"rate_player_per_second": 0, "rate_address_per_second": 0, "rate_sign_in_per_minute": 0}
 
 
@@ -115,7 +109,7 @@ class Door:
         self.database = database
         self.time = time
         self.settings = Settings()
-        self.passwords = Passwords(CHEAP)
+        self.passwords = Passwords(QUICK)
         self.rates = Rates(self.settings, time.monotonic)
         self.market = StagedMarket()  # type: ignore[abstract]
         self.address = ""
@@ -191,51 +185,13 @@ class Door:
         return (await self.database.run(newest, 100, prefix))[::-1]
 
 
-@pytest.fixture(scope="session", name="empty_databases")
-def make_databases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Iterator[str]]:
-    """Addresses of migrated, empty databases, as many as one takes."""
-    postgres = EmbeddedPostgres(tmp_path_factory.mktemp("postgres"))
-    parts = urlsplit(postgres.url)
-
-    def url_of(name: str) -> str:
-        return urlunsplit(parts._replace(path=f"/{name}"))
-
-    def create(name: str, template: str) -> str:
-        with psycopg.connect(postgres.url, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        return url_of(name)
-
-    migrated = Database(create("migrated", "template0"))
-    migrated.migrate()
-    migrated.close()
-    yield (create(f"door_{number}", "migrated") for number in itertools.count())
-    postgres.stop()
-
-
 @pytest.fixture(name="door")
-async def make_door(empty_databases: Iterator[str]) -> AsyncIterator[Door]:
+async def make_door(database: Database) -> AsyncIterator[Door]:
     """A server of its own for each test, on an empty database."""
     time = Time()
     clock.use(time.now)
-    database = Database(next(empty_databases))
     opened = Door(database, time)
     await opened.open()
-    try:
-        yield opened
-    finally:
-        await opened.close()
-        await _disconnect(database)
-        database.close()
-        clock.use(None)
-
-
-async def _disconnect(database: Database) -> None:
-    """Close the connections of all its threads; left to the garbage collector they would warn."""
-    all_threads = threading.Barrier(THREADS)
-
-    def disconnect() -> None:
-        all_threads.wait(30)
-        database.disconnect()
-
-    loop = asyncio.get_running_loop()
-    await asyncio.gather(*[loop.run_in_executor(database._executor, disconnect) for _ in range(THREADS)])
+    yield opened
+    await opened.close()
+    clock.use(None)

@@ -19,8 +19,8 @@ from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import store
 
-from tests.integration.house import QUICK, Postgres
-from tests.venue import NO_LIMITS, Venue, prepare
+from tests.postgres import Postgres
+from tests.venue import NO_LIMITS, QUICK, Venue, prepare
 
 T = TypeVar("T")
 

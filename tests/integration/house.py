@@ -1,19 +1,15 @@
-"""A small house for tests: PostgreSQL, the services around the exchange, an exchange that only cancels."""
+"""A small house for tests: the services around the exchange, an exchange that only cancels."""
 
 import asyncio
 import subprocess
 import sys
-import threading
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from itertools import count
-from pathlib import Path
 from types import SimpleNamespace
 
 import grpc
 import pytest
-from argon2 import PasswordHasher
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import auth_pb2, market_pb2
@@ -41,72 +37,15 @@ from bearpit_server.services.admin import AdminService, Desk, Vitals
 from bearpit_server.services.auth import AuthService
 from bearpit_server.services.market import Market
 from bearpit_server.services.wallet import Wallet
-from bearpit_server.storage import models
 from bearpit_server.storage.clock import now
-from bearpit_server.storage.database import THREADS, Database
-from bearpit_server.storage.embedded import EmbeddedPostgres
+from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import CASH, Instrument, Order
 from bearpit_server.storage.settings import Settings
 from bearpit_server.streams.books import Level
 from google.protobuf.message import Message
 
-OPERATOR = "operator"
-PASSWORD = "correct horse"
-QUICK = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
-_numbers = count(1)
-
-
-class Postgres:
-    """A PostgreSQL with a migrated template, from which each test has a database of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self._server = EmbeddedPostgres(folder)
-        database = Database(self._server.url)
-        database.execute("CREATE DATABASE template")
-        database.close()
-        template = Database(self._url("template"))
-        template.migrate()
-        template.close()
-
-    def url_of(self, database: Database) -> str:
-        """Where a database is, for another process."""
-        return self._url(database.execute("SELECT current_database()").fetchone()[0])
-
-    def _url(self, name: str) -> str:
-        before, _, after = self._server.url.partition("/postgres?")
-        return f"{before}/{name}?{after}"
-
-    @contextmanager
-    def database(self) -> Iterator[Database]:
-        """A migrated, empty database."""
-        name = f"test_{next(_numbers)}"
-        outer = models.database.obj
-        maker = Database(self._server.url)
-        maker.execute(f"CREATE DATABASE {name} TEMPLATE template")
-        maker.close()
-        database = Database(self._url(name))
-        try:
-            yield database
-        finally:
-            close(database)
-            models.database.initialize(outer)  # the models speak to one database at a time
-
-    def stop(self) -> None:
-        """Stop it."""
-        self._server.stop()
-
-
-def close(database: Database) -> None:
-    """Close a database, the connections of its threads too."""
-    barrier = threading.Barrier(THREADS)
-
-    def disconnect() -> None:
-        barrier.wait()  # so that each thread takes one
-        database.disconnect()
-
-    for done in [database._executor.submit(disconnect) for _ in range(THREADS)]:
-        done.result()
-    database.close()
+from tests.postgres import Postgres, close
+from tests.venue import OPERATOR, PASSWORD, QUICK
 
 
 class Exchange:
@@ -229,14 +168,6 @@ async def _serve(url: str) -> None:
         print(house.address, flush=True)  # noqa: T201 - for whoever started us
         await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
     close(database)
-
-
-@pytest.fixture(scope="module", name="postgres")
-def make_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
-    """A PostgreSQL for the tests of a module."""
-    postgres = Postgres(tmp_path_factory.mktemp("postgres"))
-    yield postgres
-    postgres.stop()
 
 
 @pytest.fixture(name="house")

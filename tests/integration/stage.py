@@ -55,7 +55,7 @@ from bearpit_server.streams.books import Level
 from bearpit_server.streams.orders import Recording
 from google.protobuf.message import Message
 
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 Q = TypeVar("Q")
 F = TypeVar("F")

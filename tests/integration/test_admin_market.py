@@ -13,18 +13,17 @@ from bearpit_server.storage.models import (
 )
 
 from tests.integration.house import (
-    OPERATOR,
     House,
     make_house,
     make_instrument,
     make_operator,
     make_player,
-    make_postgres,
     place_buy,
     refused,
 )
+from tests.venue import OPERATOR
 
-__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+__all__ = ["make_house", "make_operator"]  # fixtures
 
 INT64 = 2**63 - 1
 

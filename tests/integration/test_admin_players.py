@@ -32,20 +32,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.house import (
-    OPERATOR,
-    PASSWORD,
     House,
-    Postgres,
     make_house,
     make_instrument,
     make_operator,
     make_player,
-    make_postgres,
     place_buy,
     refused,
 )
+from tests.postgres import Postgres
+from tests.venue import OPERATOR, PASSWORD
 
-__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+__all__ = ["make_house", "make_operator"]  # fixtures
 
 INT64 = 2**63 - 1
 

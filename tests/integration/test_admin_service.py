@@ -14,18 +14,10 @@ from bearpit_server.storage.models import (
 )
 from google.protobuf.message import Message
 
-from tests.integration.house import (
-    PASSWORD,
-    House,
-    make_house,
-    make_instrument,
-    make_operator,
-    make_player,
-    make_postgres,
-    refused,
-)
+from tests.integration.house import House, make_house, make_instrument, make_operator, make_player, refused
+from tests.venue import PASSWORD
 
-__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+__all__ = ["make_house", "make_operator"]  # fixtures
 
 INT64 = 2**63 - 1
 

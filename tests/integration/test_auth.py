@@ -17,9 +17,10 @@ from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.models import TABLES, Account, Player, SignIn
 
-from tests.integration.door import CHEAP, PASSWORD, Door, make_databases, make_door
+from tests.integration.door import Door, make_door
+from tests.venue import PASSWORD, QUICK
 
-__all__ = ["make_databases", "make_door"]  # fixtures
+__all__ = ["make_door"]  # a fixture
 
 
 async def refused(call: Any) -> BearpitError:
@@ -451,6 +452,6 @@ async def test_a_password_changed_while_it_was_compared_does_not_sign_in(door: D
             )
             return found
 
-    door.authority.passwords = Slow(CHEAP)
+    door.authority.passwords = Slow(QUICK)
     assert (await refused(door.sign_in("ada"))).reason == "BAD_CREDENTIALS"
     door.authority.passwords.close()

@@ -30,9 +30,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peewee import InternalError
 
-from tests.integration.house import House, Postgres, make_house, make_operator, make_player, make_postgres
+from tests.integration.house import House, make_house, make_operator, make_player
+from tests.postgres import Postgres
 
-__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+__all__ = ["make_house", "make_operator"]  # fixtures
 
 AT = datetime(2026, 3, 2, 10, 0, 30, tzinfo=UTC)
 FEE_BPS = 25

@@ -23,8 +23,8 @@ from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 
-from tests.integration.house import PASSWORD, QUICK, Postgres
-from tests.venue import OPERATOR, Venue, prepare
+from tests.postgres import Postgres
+from tests.venue import OPERATOR, PASSWORD, QUICK, Venue, prepare
 
 MINUTES = SETTINGS[INTERVAL].default
 GIVE = "UPDATE accounts SET balance = balance + 7 WHERE kind = 'fees' AND asset = 0"

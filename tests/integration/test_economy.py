@@ -22,7 +22,7 @@ from hypothesis.stateful import (
 )
 
 from tests.integration.floor import BUY, CLOSED, FILLED, OPEN, PRE_OPEN, Floor, Stage
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 T = TypeVar("T")
 

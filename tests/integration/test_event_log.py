@@ -1,7 +1,7 @@
 """The event log: read by position, and nothing is ever skipped."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 import pytest
@@ -13,13 +13,7 @@ from bearpit_server.storage.database import Database
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tests.integration.house import Postgres
-
-
-@pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
-    with postgres.database() as made:
-        yield made
+from tests.postgres import Postgres
 
 
 def append(*names: str) -> None:

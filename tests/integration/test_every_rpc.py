@@ -20,7 +20,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.floor import Stage, buy, sell
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, health_pb2, reflection_pb2)
 METHODS: dict[str, MethodDescriptor] = {

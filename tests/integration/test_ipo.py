@@ -19,7 +19,7 @@ from tests.integration.floor import (
     sell,
     traded,
 )
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 __all__ = ["make_floor", "make_shared_floor"]  # fixtures
 

@@ -8,7 +8,7 @@ from bearpit_server.rules.orders import Side
 
 from tests import lobster
 from tests.integration.floor import BUY, IOC, SELL, Floor, open_floor
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 SYMBOL = "AAPL"
 SIDES = {Side.BUY: BUY, Side.SELL: SELL}

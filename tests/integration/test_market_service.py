@@ -20,7 +20,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.house import Postgres
 from tests.integration.stage import (
     Listed,
     Stage,
@@ -29,6 +28,7 @@ from tests.integration.stage import (
     refused,
     token,
 )
+from tests.postgres import Postgres
 
 __all__ = ["make_stage"]  # a fixture
 

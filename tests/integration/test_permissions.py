@@ -10,9 +10,9 @@ from bearpit_server.identity.callers import Role
 from bearpit_server.interceptors import Gate
 from bearpit_server.services.permissions import PERMISSIONS, Permission
 
-from tests.integration.door import Door, make_databases, make_door
+from tests.integration.door import Door, make_door
 
-__all__ = ["make_databases", "make_door"]  # fixtures
+__all__ = ["make_door"]  # a fixture
 
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 STREAMED_IN = ("EnterOrders", "ServerReflectionInfo")

@@ -25,8 +25,8 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Account, Market, Order, Player, Trade
 from bearpit_server.storage.requests import body_hash
 
-from tests.integration.house import QUICK, Postgres
-from tests.venue import Venue, prepare
+from tests.postgres import Postgres
+from tests.venue import QUICK, Venue, prepare
 
 BUY, SELL = pb.SIDE_BUY, pb.SIDE_SELL
 MARKET = {

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 
 import pytest
 from bearpit_server.exchange.shards import SHARDS, ShardLost, Shards, owner_name
@@ -12,15 +11,9 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Shard
 from peewee import SQL
 
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 
 ALL = set(range(SHARDS))
-
-
-@pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
-    with postgres.database() as made:
-        yield made
 
 
 def server(port: int, host: str = "far") -> Shards:

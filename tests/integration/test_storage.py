@@ -1,7 +1,7 @@
 """The schema: made once, as the models say, and refusing what must never be."""
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import peewee as pw
 import pytest
@@ -10,13 +10,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import TABLES, Account, Order, Player, Row, Shard, Trade
 from bearpit_server.storage.sequences import BLOCK, Ids
 
-from tests.integration.house import Postgres, close
-
-
-@pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
-    with postgres.database() as made:
-        yield made
+from tests.postgres import Postgres, close
 
 
 def test_two_that_start_at_once_migrate_once(postgres: Postgres) -> None:

@@ -11,9 +11,10 @@ from bearpit_server.events import log
 from bearpit_server.game import wallets
 from bearpit_server.storage.models import Player, Transfer
 
-from tests.integration.house import PASSWORD, House, make_house, make_operator, make_player, make_postgres
+from tests.integration.house import House, make_house, make_operator, make_player
+from tests.venue import PASSWORD
 
-__all__ = ["make_house", "make_operator", "make_postgres"]  # fixtures
+__all__ = ["make_house", "make_operator"]  # fixtures
 
 INT64 = 2**63 - 1
 
