@@ -7,11 +7,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import count
 from pathlib import Path
+from typing import Any
 
+import pytest
 from argon2 import PasswordHasher
-from bearpit.client import Client, connect
-from bearpit.v1 import admin_pb2, trading_pb2, wallet_pb2
+from bearpit.client import BearpitError, Client, connect
+from bearpit.v1 import admin_pb2, market_pb2, trading_pb2, wallet_pb2
 from bearpit_server.bootstrap import Running, serve
 from bearpit_server.game import doctor
 from bearpit_server.identity.passwords import Passwords
@@ -19,6 +22,7 @@ from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import store
 
+from tests.orders import OPEN, traded
 from tests.postgres import Postgres
 
 OPERATOR = "operator"
@@ -31,16 +35,18 @@ NO_LIMITS = {
     "rate_orders_per_second": "0",
     "max_open_orders": "0",
 }
+_numbers = count(1)  # of names that never clash
 
 
 class Venue:
     """A running server: sign people in, list instruments, trade, and prove the ledger."""
 
-    def __init__(self, address: str, database: Database, stack: AsyncExitStack) -> None:
-        self.address = address
+    def __init__(self, running: Running, database: Database, stack: AsyncExitStack) -> None:
+        self.address = f"127.0.0.1:{running.port}"
+        self.running = running
         self.database = database
-        self.running: Running | None = None
         self._stack = stack
+        self._operator: Client | None = None
 
     async def sign_in(self, name: str, password: str = PASSWORD) -> Client:
         """A signed-in client of somebody who exists."""
@@ -49,8 +55,10 @@ class Venue:
         return client
 
     async def operator(self) -> Client:
-        """The first operator's client."""
-        return await self.sign_in(OPERATOR)
+        """The first operator's client, signed in once."""
+        if self._operator is None:
+            self._operator = await self.sign_in(OPERATOR)
+        return self._operator
 
     async def player(self, name: str, cash_cents: int = 1_000_000, **shares: int) -> Client:
         """A new player with cash and shares, signed in."""
@@ -79,12 +87,12 @@ class Venue:
 
     async def open_market(self) -> None:
         """Continuous trading."""
-        await self.set_market(admin_pb2.MARKET_OVERRIDE_OPEN)
+        await self.set_market(OPEN)
 
     async def settled(self) -> None:
-        """Wait until the matcher has done what was put before; in-process only."""
-        if self.running is not None:
-            await self.running.exchange.depth(next(iter(self.running.exchange.quotes), 0), 1)
+        """Wait until the matcher has done what was put before."""
+        for instrument_id in tuple(self.running.exchange.quotes)[:1]:
+            await self.running.exchange.depth(instrument_id, 1)
 
     async def wallet(self, client: Client) -> wallet_pb2.Wallet:
         """What a player has."""
@@ -94,6 +102,107 @@ class Venue:
         """Place an order with a new request id."""
         return await client.trading.PlaceOrder(trading_pb2.PlaceOrderRequest(order=spec))
 
+    def forget_operator(self) -> None:
+        """Sign in anew next time."""
+        self._operator = None
+
+    async def instrument(self, fee_bps: int = 0, **terms: int) -> str:
+        """A new instrument's symbol."""
+        symbol = f"T{next(_numbers)}"
+        await self.list_instrument(symbol, fee_bps=fee_bps, **terms)
+        await self.settled()
+        return symbol
+
+    async def trader(self, cash_cents: int = 1_000_000, **shares: int) -> Client:
+        """A new player with cash and shares, signed in."""
+        return await self.player(f"trader{next(_numbers)}", cash_cents, **shares)
+
+    async def settings(self, **values: int) -> None:
+        """Set settings of the game."""
+        operator = await self.operator()
+        texts = {key: str(value) for key, value in values.items()}
+        await operator.admin.UpdateSettings(admin_pb2.UpdateSettingsRequest(values=texts))
+
+    async def halt(self, symbol: str = "", halted: bool = True) -> None:
+        """Halt or resume, and wait until the books have followed."""
+        operator = await self.operator()
+        await operator.admin.SetHalt(admin_pb2.SetHaltRequest(symbol=symbol, halted=halted))
+        await self.settled()
+
+    async def schedule(self, **hours: Any) -> None:
+        """Set the market's hours; none given: remove them."""
+        operator = await self.operator()
+        wanted = admin_pb2.Schedule(**hours) if hours else None
+        await operator.admin.SetSchedule(admin_pb2.SetScheduleRequest(schedule=wanted))
+        await self.settled()
+
+    async def refused(self, client: Client, spec: trading_pb2.OrderSpec, reason: str) -> BearpitError:
+        """The order is refused for that reason, and nothing of the player's changes."""
+        before = await self.wallet(client)
+        with pytest.raises(BearpitError) as caught:
+            await self.place(client, spec)
+        assert caught.value.reason == reason
+        assert await self.wallet(client) == before
+        return caught.value
+
+    async def order(self, client: Client, order_id: int) -> trading_pb2.Order:
+        """An order of a player as it is now."""
+        return (await client.trading.GetOrder(trading_pb2.GetOrderRequest(order_id=order_id))).order
+
+    async def cancel(self, client: Client, order_id: int) -> trading_pb2.Order:
+        """Cancel."""
+        return (await client.trading.CancelOrder(trading_pb2.CancelOrderRequest(order_id=order_id))).order
+
+    async def amend(self, client: Client, order_id: int, **terms: int) -> trading_pb2.AmendOrderResponse:
+        """Amend."""
+        return await client.trading.AmendOrder(trading_pb2.AmendOrderRequest(order_id=order_id, **terms))  # type: ignore[arg-type]
+
+    async def preview(self, client: Client, spec: trading_pb2.OrderSpec) -> trading_pb2.Preview:
+        """What an order would do."""
+        request = trading_pb2.PlaceOrderRequest(order=spec, validate_only=True)
+        return (await client.trading.PlaceOrder(request)).preview
+
+    async def explain(self, client: Client, order_id: int) -> trading_pb2.ExplainOrderResponse:
+        """Why an order has not filled."""
+        return await client.trading.ExplainOrder(trading_pb2.ExplainOrderRequest(order_id=order_id))
+
+    async def fills(self, client: Client) -> list[trading_pb2.Fill]:
+        """All fills of a player, newest first; at most a thousand."""
+        return list((await client.trading.ListFills(trading_pb2.ListFillsRequest(page_size=1000))).fills)
+
+    async def book(
+        self, symbol: str, levels: int = 10
+    ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+        """Bids and asks as (price, shares)."""
+        operator = await self.operator()
+        book = (await operator.market.GetBook(market_pb2.GetBookRequest(symbol=symbol, levels=levels))).book
+        return traded(book.bids), traded(book.asks)
+
+    async def quote(self, symbol: str) -> market_pb2.Quote:
+        """The latest."""
+        operator = await self.operator()
+        return (await operator.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol=symbol))).quote
+
+    async def transfer(self, client: Client, to: str, cents: int, **more: Any) -> wallet_pb2.TransferResponse:
+        """Give cash."""
+        request = wallet_pb2.TransferRequest(to_player=to, amount_cents=cents, **more)
+        return await client.wallet.Transfer(request)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Straight from the database."""
+        return list(self.database.execute(sql).fetchall())
+
+    def balances_off_zero(self) -> list[tuple[Any, ...]]:
+        """Assets whose balances do not sum to zero, accounts that hold something else than their orders."""
+        return self.rows(
+            "SELECT asset, sum(balance) FROM accounts GROUP BY 1 HAVING sum(balance) <> 0"
+        ) + self.rows(
+            "SELECT a.id, a.held FROM accounts a LEFT JOIN (SELECT player_id, CASE side WHEN 1 THEN 0 ELSE "
+            "instrument_id END AS asset, CASE player_id WHEN 0 THEN 'treasury' ELSE 'player' END AS kind, "
+            "sum(held) AS held FROM orders WHERE status <= 3 GROUP BY 1, 2, 3) o ON o.player_id = a.owner_id "
+            "AND o.asset = a.asset AND o.kind = a.kind WHERE a.held <> coalesce(o.held, 0)"
+        )
+
     def prove(self) -> None:
         """The doctor's proofs all hold."""
         broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
@@ -101,16 +210,21 @@ class Venue:
 
 
 @asynccontextmanager
+async def serving(database: Database) -> AsyncIterator[Venue]:
+    """The server in this process, on a prepared database that others may use too."""
+    async with (
+        serve(database, "127.0.0.1:0", passwords=Passwords(QUICK)) as running,
+        AsyncExitStack() as clients,
+    ):
+        yield Venue(running, database, clients)
+
+
+@asynccontextmanager
 async def venue(postgres: Postgres) -> AsyncIterator[Venue]:
     """The server in this process, on a database of its own; the ledger is proved at the end."""
     with postgres.database() as database:
         prepare(database)
-        async with (
-            serve(database, "127.0.0.1:0", passwords=Passwords(QUICK)) as running,
-            AsyncExitStack() as clients,
-        ):
-            made = Venue(f"127.0.0.1:{running.port}", database, clients)
-            made.running = running
+        async with serving(database) as made:
             yield made
         made.prove()
 

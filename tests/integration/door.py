@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 
 import grpc
-import pytest
 from bearpit.client import Client, connect
 from bearpit.v1 import (
     admin_pb2_grpc,
@@ -29,7 +28,6 @@ from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.services.auth import AuthService
-from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 from grpc_health.v1 import health, health_pb2_grpc
@@ -183,15 +181,3 @@ class Door:
     async def events(self, prefix: str) -> list[Logged]:
         """Events of a type, oldest first."""
         return (await self.database.run(newest, 100, prefix))[::-1]
-
-
-@pytest.fixture(name="door")
-async def make_door(database: Database) -> AsyncIterator[Door]:
-    """A server of its own for each test, on an empty database."""
-    time = Time()
-    clock.use(time.now)
-    opened = Door(database, time)
-    await opened.open()
-    yield opened
-    await opened.close()
-    clock.use(None)

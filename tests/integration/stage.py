@@ -55,8 +55,6 @@ from bearpit_server.streams.books import Level
 from bearpit_server.streams.orders import Recording
 from google.protobuf.message import Message
 
-from tests.postgres import Postgres
-
 Q = TypeVar("Q")
 F = TypeVar("F")
 
@@ -332,11 +330,3 @@ async def until(holds: Callable[[], bool]) -> None:
             return
         await asyncio.sleep(0.01)
     raise TimeoutError
-
-
-@pytest.fixture(name="stage")
-async def make_stage(postgres: Postgres) -> AsyncIterator[Stage]:
-    """A stage with an empty database."""
-    with postgres.database() as database:
-        async with staged(database) as made:
-            yield made

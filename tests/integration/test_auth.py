@@ -17,10 +17,8 @@ from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.models import TABLES, Account, Player, SignIn
 
-from tests.integration.door import Door, make_door
+from tests.integration.door import Door
 from tests.venue import PASSWORD, QUICK
-
-__all__ = ["make_door"]  # a fixture
 
 
 async def refused(call: Any) -> BearpitError:

@@ -4,8 +4,7 @@ import asyncio
 import logging
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,18 +12,16 @@ import psycopg
 import pytest
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import trading_pb2, wallet_pb2
-from bearpit_server.bootstrap import serve
 from bearpit_server.game import doctor, doctor_recent, doctor_rounds
 from bearpit_server.game.doctor import Rule
 from bearpit_server.game.doctor_rounds import INTERVAL, LOCK, Found, Rounds
-from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 
 from tests.postgres import Postgres
-from tests.venue import OPERATOR, PASSWORD, QUICK, Venue, prepare
+from tests.venue import OPERATOR, PASSWORD, Venue, prepare, serving
 
 MINUTES = SETTINGS[INTERVAL].default
 GIVE = "UPDATE accounts SET balance = balance + 7 WHERE kind = 'fees' AND asset = 0"
@@ -57,15 +54,6 @@ def database(postgres: Postgres) -> Iterator[Database]:
     with postgres.database() as made:
         prepare(made)
         yield made
-
-
-@asynccontextmanager
-async def running(database: Database) -> AsyncIterator[Venue]:
-    """A server on a database that other servers may use too."""
-    async with serve(database, "127.0.0.1:0", passwords=Passwords(QUICK)) as made, AsyncExitStack() as stack:
-        venue = Venue(f"127.0.0.1:{made.port}", database, stack)
-        venue.running = made
-        yield venue
 
 
 def rounds_on(database: Database) -> tuple[Rounds, Settings]:
@@ -181,7 +169,7 @@ async def test_what_is_new_is_looked_at_and_what_was_proved_is_not(time: Time, d
     tampered = (
         "UPDATE trades SET buyer_fee_cents = buyer_fee_cents + 1 WHERE id = (SELECT {}(id) FROM trades)"
     )
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.list_instrument("ACME")
         await venue.open_market()
         await trade(venue, "old")
@@ -196,7 +184,7 @@ async def test_what_is_new_is_looked_at_and_what_was_proved_is_not(time: Time, d
         doctor.TRADE_POSTINGS.sentence,
         doctor.ORDER_TOTALS.sentence,
     }
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await trade(venue, "new")
     run(database, tampered.format("max"))
     time.pass_by()
@@ -230,13 +218,13 @@ async def test_what_is_broken_stays_so_until_it_is_mended(time: Time, database: 
     told = (
         "UPDATE postings SET credit_balance = credit_balance {} 7 WHERE id = (SELECT max(id) FROM postings)"
     )
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.player("ada")
         await venue.player("bob")
     for _ in range(3):
         time.pass_by()
         await rounds.look()
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.player("cyd")
     run(database, told.format("+"))
     for number in range(1, 5):
@@ -268,7 +256,7 @@ async def test_the_first_check_comes_one_interval_after_the_start(time: Time, da
 
 async def test_of_two_servers_one_checks(time: Time, database: Database) -> None:
     run(database, GIVE)
-    async with running(database) as first, running(database) as second:
+    async with serving(database) as first, serving(database) as second:
         for _ in range(3):
             time.pass_by()
             assert await until_checked(first, time.now) == await until_checked(second, time.now)
@@ -426,7 +414,7 @@ async def test_stopping_the_server_ends_a_long_check_and_orders_go_on_beside_it(
     time: Time, postgres: Postgres, database: Database
 ) -> None:
     async with asyncio.timeout(30):
-        async with running(database) as venue:
+        async with serving(database) as venue:
             await venue.list_instrument("ACME")
             await venue.open_market()
             time.pass_by()
@@ -443,7 +431,7 @@ async def test_stopping_the_server_ends_a_long_check_and_orders_go_on_beside_it(
 async def test_an_operator_who_goes_away_ends_the_check_that_was_asked_for(
     postgres: Postgres, database: Database
 ) -> None:
-    async with running(database) as venue:
+    async with serving(database) as venue:
         operator = await venue.operator()
         call = asyncio.ensure_future(operator.admin.CheckLedger(pb.CheckLedgerRequest()))
 

@@ -21,8 +21,10 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.integration.floor import BUY, CLOSED, FILLED, OPEN, PRE_OPEN, Floor, Stage
+from tests.integration.floor import Steps
+from tests.orders import BUY, CLOSED, FILLED, OPEN, PRE_OPEN
 from tests.postgres import Postgres
+from tests.venue import Venue
 
 T = TypeVar("T")
 
@@ -71,15 +73,15 @@ class Trader:
 class Economy(RuleBasedStateMachine):
     """Three players, two instruments, an IPO, a market that opens and closes, a server that restarts."""
 
-    stage: Stage
+    steps: Steps
     all_restarts = 0
 
     @property
-    def floor(self) -> Floor:
-        return self.stage.floor
+    def floor(self) -> Venue:
+        return self.steps.floor
 
     def run(self, work: Any) -> Any:
-        return self.stage.run(work)
+        return self.steps.run(work)
 
     def attempt(self, work: Any) -> Any:
         """What came of it; None if it was refused for a good reason."""
@@ -252,7 +254,7 @@ class Economy(RuleBasedStateMachine):
         Economy.all_restarts += 1
         if Economy.all_restarts > MOST_RESTARTS:
             return
-        self.stage.restart()
+        self.steps.restart()
         self.run(self.sign_in())
         assert [self.run(self.floor.book(symbol)) for symbol in self.symbols] == before
 
@@ -291,17 +293,17 @@ class Economy(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def stage(postgres: Postgres) -> Iterator[Stage]:
-    with Stage(postgres).opened() as made:
+def steps(postgres: Postgres) -> Iterator[Steps]:
+    with Steps(postgres).opened() as made:
         yield made
 
 
 @pytest.mark.timeout(240)
-def test_whatever_players_do_nothing_is_made_or_lost(stage: Stage) -> None:
+def test_whatever_players_do_nothing_is_made_or_lost(steps: Steps) -> None:
     class Here(Economy):
         pass
 
-    Here.stage = stage
+    Here.steps = steps
     bounds = settings(
         max_examples=int(os.environ.get("BEARPIT_FUZZ", "10")),
         stateful_step_count=40,

@@ -8,19 +8,10 @@ from bearpit.client import Client
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
 
-from tests.integration.floor import (
-    CANCELLED,
-    SHARED,
-    Floor,
-    buy,
-    make_floor,
-    make_shared_floor,
-    reason_of,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED
+from tests.orders import CANCELLED, buy, reason_of, sell, traded
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_shared_floor"]  # fixtures
 pytestmark = SHARED
 
 
@@ -47,7 +38,7 @@ def told(answer: pb.EnterOrdersResponse) -> str:
     return reason_of(answer.refusal) if answer.HasField("refusal") else str(answer.WhichOneof("result"))
 
 
-async def test_answers_come_in_the_order_of_the_entries(floor: Floor) -> None:
+async def test_answers_come_in_the_order_of_the_entries(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     answers = await enter(buyer, *(place(n, buy(symbol, 1, 100 + n % 3)) for n in range(200)))
@@ -56,7 +47,7 @@ async def test_answers_come_in_the_order_of_the_entries(floor: Floor) -> None:
     assert ids == sorted(ids)
 
 
-async def test_a_refusal_has_its_place_among_the_answers_and_ends_nothing(floor: Floor) -> None:
+async def test_a_refusal_has_its_place_among_the_answers_and_ends_nothing(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=1_000)
     answers = await enter(
@@ -77,7 +68,7 @@ async def test_a_refusal_has_its_place_among_the_answers_and_ends_nothing(floor:
     assert [answer.correlation for answer in answers] == [*range(1, 9)]
 
 
-async def test_an_order_just_placed_can_be_amended_and_cancelled_on_the_same_stream(floor: Floor) -> None:
+async def test_an_order_just_placed_can_be_amended_and_cancelled_on_the_same_stream(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     entries: asyncio.Queue[pb.EnterOrdersRequest | None] = asyncio.Queue()
@@ -103,7 +94,7 @@ async def test_an_order_just_placed_can_be_amended_and_cancelled_on_the_same_str
     assert seen == ["placed", "amended", "cancelled"]
 
 
-async def test_an_order_may_count_on_what_the_cancel_ahead_of_it_sets_free(floor: Floor) -> None:
+async def test_an_order_may_count_on_what_the_cancel_ahead_of_it_sets_free(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=1_000)
     for price in range(100, 110):
@@ -118,7 +109,7 @@ async def test_an_order_may_count_on_what_the_cancel_ahead_of_it_sets_free(floor
         await buyer.cancel_all()
 
 
-async def test_amendments_of_one_order_happen_in_the_order_of_their_coming(floor: Floor) -> None:
+async def test_amendments_of_one_order_happen_in_the_order_of_their_coming(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     order_id = (await floor.place(buyer, buy(symbol, 50, 100))).order.order_id
@@ -127,7 +118,7 @@ async def test_amendments_of_one_order_happen_in_the_order_of_their_coming(floor
     assert (await floor.wallet(buyer)).held_cents == 1_000
 
 
-async def test_entries_trade_as_they_come(floor: Floor) -> None:
+async def test_entries_trade_as_they_come(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader()
     await enter(seller, *(place(n, sell(symbol, 2, 100 + n)) for n in range(5)))
@@ -135,7 +126,7 @@ async def test_entries_trade_as_they_come(floor: Floor) -> None:
     assert [traded(answer.placed.fills) for answer in answers] == [[(100, 2), (101, 1)], [(101, 1), (102, 2)]]
 
 
-async def test_the_same_entry_sent_twice_is_one_order(floor: Floor) -> None:
+async def test_the_same_entry_sent_twice_is_one_order(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     answers = await enter(buyer, *(place(n, buy(symbol, 1, 100), "twice") for n in range(20)))
@@ -143,12 +134,12 @@ async def test_the_same_entry_sent_twice_is_one_order(floor: Floor) -> None:
     assert await floor.book(symbol) == ([(100, 1)], [])
 
 
-async def test_an_empty_stream_ends_well(floor: Floor) -> None:
+async def test_an_empty_stream_ends_well(floor: Venue) -> None:
     assert await enter(await floor.trader()) == []
 
 
 async def test_a_client_that_goes_away_leaves_no_stream_and_loses_no_accepted_order(
-    floor: Floor, caplog: pytest.LogCaptureFixture
+    floor: Venue, caplog: pytest.LogCaptureFixture
 ) -> None:
     symbol = await floor.instrument()
     before = await open_streams(floor)
@@ -178,6 +169,6 @@ async def test_a_client_that_goes_away_leaves_no_stream_and_loses_no_accepted_or
     ] == []
 
 
-async def open_streams(floor: Floor) -> int:
+async def open_streams(floor: Venue) -> int:
     operator = await floor.operator()
     return (await operator.admin.GetServerStatus(admin_pb2.GetServerStatusRequest())).streams

@@ -19,7 +19,8 @@ from grpc_reflection.v1alpha import reflection_pb2
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.floor import Stage, buy, sell
+from tests.integration.floor import Steps
+from tests.orders import buy, sell
 from tests.postgres import Postgres
 
 FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, health_pb2, reflection_pb2)
@@ -58,8 +59,8 @@ FUZZ = settings(
 
 
 @pytest.fixture(scope="module")
-def stage(postgres: Postgres) -> Iterator[Stage]:
-    with Stage(postgres).opened() as made:
+def steps(postgres: Postgres) -> Iterator[Steps]:
+    with Steps(postgres).opened() as made:
         made.run(furnish(made))
         yield made
 
@@ -72,40 +73,40 @@ def logs(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     assert not faults, [(record.getMessage(), record.exc_info) for record in faults]
 
 
-async def furnish(stage: Stage) -> None:
+async def furnish(steps: Steps) -> None:
     """A little of everything, so that random requests find something."""
-    await stage.floor.list_instrument("ACME", fee_bps=10)
-    await stage.floor.list_instrument("BETA", lot=10, tick_cents=5)
-    await stage.floor.settled()
-    ada = await stage.floor.player("ada", 1_000_000, ACME=1_000, BETA=1_000)
-    operator = await stage.floor.operator()
+    await steps.floor.list_instrument("ACME", fee_bps=10)
+    await steps.floor.list_instrument("BETA", lot=10, tick_cents=5)
+    await steps.floor.settled()
+    ada = await steps.floor.player("ada", 1_000_000, ACME=1_000, BETA=1_000)
+    operator = await steps.floor.operator()
     for spec in (sell("ACME", 10, 100), sell("BETA", 10, 100), buy("ACME", 10, 90)):
-        await stage.floor.place(ada, spec)
-    await stage.floor.place(ada, sell("ACME", 10, 101))
+        await steps.floor.place(ada, spec)
+    await steps.floor.place(ada, sell("ACME", 10, 101))
     adjust = admin_pb2.AdjustBalanceRequest(name="operator", amount=1_000_000, reason="for the fuzz")
     await operator.admin.AdjustBalance(adjust)
-    await stage.floor.place(operator, buy("ACME", 3, 100))
+    await steps.floor.place(operator, buy("ACME", 3, 100))
 
 
-async def bearer_of(stage: Stage, role: str) -> str:
+async def bearer_of(steps: Steps, role: str) -> str:
     """A fresh token of somebody of that role."""
-    stage.floor.forget_operator()
+    steps.floor.forget_operator()
     match role:
         case "nobody":
             return ""
         case "operator":
-            return await (await stage.floor.operator())._session.bearer()
+            return await (await steps.floor.operator())._session.bearer()
         case "player":
-            return await (await stage.floor.trader())._session.bearer()
+            return await (await steps.floor.trader())._session.bearer()
         case scope:
-            operator = await stage.floor.operator()
+            operator = await steps.floor.operator()
             request = admin_pb2.CreateServiceTokenRequest(name=f"svc.{scope}", scopes=[scope])
             return (await operator.admin.CreateServiceToken(request)).secret
 
 
-async def channel_to(stage: Stage) -> grpc.aio.Channel:
+async def channel_to(steps: Steps) -> grpc.aio.Channel:
     """A plain channel, on the running event loop."""
-    return grpc.aio.insecure_channel(stage.floor.address)
+    return grpc.aio.insecure_channel(steps.floor.address)
 
 
 async def send(
@@ -161,11 +162,11 @@ def allowed(path: str, role: str) -> grpc.StatusCode | None:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_every_rpc_lets_in_exactly_whom_the_table_says(stage: Stage, role: str) -> None:
+def test_every_rpc_lets_in_exactly_whom_the_table_says(steps: Steps, role: str) -> None:
     async def ask() -> dict[str, grpc.StatusCode]:
-        bearer = await bearer_of(stage, role)
+        bearer = await bearer_of(steps, role)
         wrong = {}
-        async with grpc.aio.insecure_channel(stage.floor.address) as channel:
+        async with grpc.aio.insecure_channel(steps.floor.address) as channel:
             # What voids the caller's own sign-in comes last.
             for path in sorted(METHODS, key=lambda path: "SignOut" in path):
                 code, _ = await send(channel, path, [b""], bearer)
@@ -176,18 +177,18 @@ def test_every_rpc_lets_in_exactly_whom_the_table_says(stage: Stage, role: str) 
                     wrong[path] = code
         return wrong
 
-    assert stage.run(ask()) == {}
+    assert steps.run(ask()) == {}
 
 
-def test_a_token_that_has_ended_opens_nothing(stage: Stage) -> None:
+def test_a_token_that_has_ended_opens_nothing(steps: Steps) -> None:
     async def ask() -> set[grpc.StatusCode]:
-        bearer = await bearer_of(stage, "player")
-        async with grpc.aio.insecure_channel(stage.floor.address) as channel:
+        bearer = await bearer_of(steps, "player")
+        async with grpc.aio.insecure_channel(steps.floor.address) as channel:
             await send(channel, "/bearpit.v1.AuthService/SignOutEverywhere", [b""], bearer)
             closed = [path for path in METHODS if not PERMISSIONS[path].public]
             return {(await send(channel, path, [b""], bearer))[0] for path in closed}
 
-    assert stage.run(ask()) == {UNAUTHENTICATED}
+    assert steps.run(ask()) == {UNAUTHENTICATED}
 
 
 # Whatever is sent
@@ -273,8 +274,8 @@ def wire_of(path: str) -> st.SearchStrategy[bytes]:
 class Witness:
     """What a refused call must leave as it is."""
 
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
+    def __init__(self, steps: Steps) -> None:
+        self._stage = steps
 
     def state(self) -> Any:
         return self._stage.floor.rows(
@@ -287,86 +288,86 @@ class Witness:
 
 
 @pytest.mark.parametrize("path", UNARY, ids=lambda path: path.rpartition("/")[2])
-def test_random_messages_are_answered_or_refused_and_never_a_fault(stage: Stage, path: str) -> None:
-    witness = Witness(stage)
+def test_random_messages_are_answered_or_refused_and_never_a_fault(steps: Steps, path: str) -> None:
+    witness = Witness(steps)
     voids = path.endswith(("/SignOutEverywhere", "/ChangePassword"))
     role = "player" if voids else "operator"
-    bearer = stage.run(bearer_of(stage, role))
-    channel = stage.run(channel_to(stage))
+    bearer = steps.run(bearer_of(steps, role))
+    channel = steps.run(channel_to(steps))
 
     @FUZZ
     @given(wire_of(path))
     def ask(raw: bytes) -> None:
         before = witness.state()
-        code, _ = stage.run(send(channel, path, [raw], bearer))
+        code, _ = steps.run(send(channel, path, [raw], bearer))
         assert code not in FAULTS, METHODS[path].input_type
         if code is not OK:
             assert witness.state() == before, f"{code} changed something"
-        assert stage.floor.balances_off_zero() == []
+        assert steps.floor.balances_off_zero() == []
 
     try:
         ask()
     finally:
-        stage.run(channel.close(None))
+        steps.run(channel.close(None))
 
 
 @pytest.mark.parametrize("path", STREAMS, ids=lambda path: path.rpartition("/")[2])
-def test_random_messages_open_a_stream_or_are_refused_and_never_a_fault(stage: Stage, path: str) -> None:
-    bearer = stage.run(bearer_of(stage, "operator"))
+def test_random_messages_open_a_stream_or_are_refused_and_never_a_fault(steps: Steps, path: str) -> None:
+    bearer = steps.run(bearer_of(steps, "operator"))
 
     @FUZZ
     @given(st.lists(wire_of(path), min_size=2, max_size=4))
     def ask(raws: list[bytes]) -> None:
         async def all_at_once() -> list[grpc.StatusCode]:
-            async with grpc.aio.insecure_channel(stage.floor.address) as channel:
+            async with grpc.aio.insecure_channel(steps.floor.address) as channel:
                 ends = await asyncio.gather(*(send(channel, path, [raw], bearer) for raw in raws))
                 return [code for code, _ in ends]
 
-        assert not FAULTS & set(stage.run(all_at_once()))
+        assert not FAULTS & set(steps.run(all_at_once()))
 
     ask()
 
 
-def test_random_entries_are_each_answered_and_never_a_fault(stage: Stage) -> None:
+def test_random_entries_are_each_answered_and_never_a_fault(steps: Steps) -> None:
     path = "/bearpit.v1.TradingService/EnterOrders"
-    bearer = stage.run(bearer_of(stage, "operator"))
+    bearer = steps.run(bearer_of(steps, "operator"))
 
     @FUZZ
     @given(st.lists(message_of(METHODS[path].input_type), min_size=1, max_size=30))
     def ask(entries: list[Message]) -> None:
         async def enter() -> tuple[grpc.StatusCode, list[bytes]]:
-            async with grpc.aio.insecure_channel(stage.floor.address) as channel:
+            async with grpc.aio.insecure_channel(steps.floor.address) as channel:
                 raws = [entry.SerializeToString() for entry in entries]
                 return await send(channel, path, raws, bearer)
 
-        code, frames = stage.run(enter())
+        code, frames = steps.run(enter())
         answers = [trading_pb2.EnterOrdersResponse.FromString(frame) for frame in frames]
         assert code is OK
         assert [answer.correlation for answer in answers] == [entry.correlation for entry in entries]  # type: ignore[attr-defined]
         assert not {2, 4, 13, 14} & {answer.refusal.code for answer in answers}, answers
-        assert stage.floor.balances_off_zero() == []
+        assert steps.floor.balances_off_zero() == []
 
     ask()
 
 
 @pytest.mark.parametrize("raw", [b"\xff\xff\xff", b"\x12\x05\x0a\x03\xff\xfe\xfd", b"\x08"])
-def test_an_entry_that_is_no_message_ends_the_stream_with_a_clear_code(stage: Stage, raw: bytes) -> None:
+def test_an_entry_that_is_no_message_ends_the_stream_with_a_clear_code(steps: Steps, raw: bytes) -> None:
     async def enter() -> tuple[grpc.StatusCode, list[bytes]]:
-        bearer = await bearer_of(stage, "operator")
-        async with grpc.aio.insecure_channel(stage.floor.address) as channel:
+        bearer = await bearer_of(steps, "operator")
+        async with grpc.aio.insecure_channel(steps.floor.address) as channel:
             return await send(channel, "/bearpit.v1.TradingService/EnterOrders", [raw], bearer)
 
-    code, _ = stage.run(enter())
+    code, _ = steps.run(enter())
     assert code is grpc.StatusCode.INVALID_ARGUMENT
 
 
-def test_a_message_of_more_than_four_megabytes_is_refused(stage: Stage) -> None:
+def test_a_message_of_more_than_four_megabytes_is_refused(steps: Steps) -> None:
     async def ask() -> None:
-        operator = await stage.floor.operator()
+        operator = await steps.floor.operator()
         await operator.trading.CancelOrder(
             trading_pb2.CancelOrderRequest(order_id=1, request_id="x" * 5_000_000)
         )
 
     with pytest.raises(BearpitError) as caught:
-        stage.run(ask())
+        steps.run(ask())
     assert caught.value.code is grpc.StatusCode.RESOURCE_EXHAUSTED

@@ -12,9 +12,7 @@ from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.identity import players
 from bearpit_server.rules.refusals import Refused, not_found
 
-from tests.integration.door import Door, make_door
-
-__all__ = ["make_door"]  # a fixture
+from tests.integration.door import Door
 
 QUOTE = market_pb2.GetInstrumentRequest(symbol="A")
 GET_INSTRUMENT = "/bearpit.v1.MarketService/GetInstrument"

@@ -6,45 +6,33 @@ import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import admin_pb2, market_pb2
 
-from tests.integration.floor import (
-    CLOSED,
-    IOC,
-    OPEN,
-    SHARED,
-    Floor,
-    Stage,
-    buy,
-    make_floor,
-    make_shared_floor,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED, Steps
+from tests.orders import CLOSED, IOC, OPEN, buy, sell, traded
 from tests.postgres import Postgres
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_shared_floor"]  # fixtures
 
-
-async def offer(floor: Floor, symbol: str, price: int, quantity: int) -> None:
+async def offer(floor: Venue, symbol: str, price: int, quantity: int) -> None:
     operator = await floor.operator()
     request = admin_pb2.OpenIpoRequest(symbol=symbol, price_cents=price, quantity=quantity)
     await operator.admin.OpenIpo(request)
     await floor.settled()
 
 
-async def remaining(floor: Floor, symbol: str) -> tuple[int, int]:
+async def remaining(floor: Venue, symbol: str) -> tuple[int, int]:
     """Shares that there are, and shares left of the IPO."""
     operator = await floor.operator()
     found = (await operator.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol=symbol))).instrument
     return found.shares_issued, found.ipo.remaining
 
 
-def treasury_cash(floor: Floor) -> int:
+def treasury_cash(floor: Venue) -> int:
     (row,) = floor.rows("SELECT balance FROM accounts WHERE owner_id = 0 AND asset = 0 AND kind = 'treasury'")
     return int(row[0])
 
 
 @SHARED
-async def test_fifty_buyers_at_once_are_never_sold_more_than_there_is(floor: Floor) -> None:
+async def test_fifty_buyers_at_once_are_never_sold_more_than_there_is(floor: Venue) -> None:
     symbol = await floor.instrument()
     await floor.operator()
     buyers = await asyncio.gather(*(floor.trader(cash_cents=10_000) for _ in range(50)))
@@ -64,7 +52,7 @@ async def test_fifty_buyers_at_once_are_never_sold_more_than_there_is(floor: Flo
 
 
 @SHARED
-async def test_market_and_limit_orders_both_reach_it(floor: Floor) -> None:
+async def test_market_and_limit_orders_both_reach_it(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=10)
     await offer(floor, symbol, 100, 30)
     assert await floor.book(symbol) == ([], [(100, 30)])
@@ -77,7 +65,7 @@ async def test_market_and_limit_orders_both_reach_it(floor: Floor) -> None:
 
 
 @SHARED
-async def test_when_it_is_gone_the_price_is_free(floor: Floor) -> None:
+async def test_when_it_is_gone_the_price_is_free(floor: Venue) -> None:
     symbol = await floor.instrument()
     await offer(floor, symbol, 100, 10)
     first, second = await floor.trader(), await floor.trader()
@@ -88,7 +76,7 @@ async def test_when_it_is_gone_the_price_is_free(floor: Floor) -> None:
 
 
 @SHARED
-async def test_there_is_one_ipo_for_each_instrument(floor: Floor) -> None:
+async def test_there_is_one_ipo_for_each_instrument(floor: Venue) -> None:
     symbol = await floor.instrument()
     await offer(floor, symbol, 100, 10)
     with pytest.raises(BearpitError) as refused:
@@ -98,7 +86,7 @@ async def test_there_is_one_ipo_for_each_instrument(floor: Floor) -> None:
 
 
 @SHARED
-async def test_one_opened_while_the_market_is_closed_sells_when_it_opens(floor: Floor) -> None:
+async def test_one_opened_while_the_market_is_closed_sells_when_it_opens(floor: Venue) -> None:
     symbol = await floor.instrument()
     await floor.set_market(CLOSED)
     await offer(floor, symbol, 100, 10)
@@ -108,22 +96,22 @@ async def test_one_opened_while_the_market_is_closed_sells_when_it_opens(floor: 
 
 
 def test_it_goes_on_after_a_restart_where_it_was(postgres: Postgres) -> None:
-    with Stage(postgres).opened() as stage:
+    with Steps(postgres).opened() as steps:
 
         async def begin() -> None:
-            await stage.floor.list_instrument("NEWCO")
-            await offer(stage.floor, "NEWCO", 100, 30)
-            buyer = await stage.floor.player("early")
-            await stage.floor.place(buyer, buy("NEWCO", 10, 100))
+            await steps.floor.list_instrument("NEWCO")
+            await offer(steps.floor, "NEWCO", 100, 30)
+            buyer = await steps.floor.player("early")
+            await steps.floor.place(buyer, buy("NEWCO", 10, 100))
 
         async def go_on() -> list[tuple[int, int]]:
-            assert await stage.floor.book("NEWCO") == ([], [(100, 20)])
-            buyer = await stage.floor.player("late")
-            return traded((await stage.floor.place(buyer, buy("NEWCO", 30, 100))).fills)
+            assert await steps.floor.book("NEWCO") == ([], [(100, 20)])
+            buyer = await steps.floor.player("late")
+            return traded((await steps.floor.place(buyer, buy("NEWCO", 30, 100))).fills)
 
-        stage.run(begin())
+        steps.run(begin())
         for _ in range(2):
-            stage.restart()
-        assert stage.run(go_on()) == [(100, 20)]
-        assert stage.run(remaining(stage.floor, "NEWCO")) == (30, 0)
-        assert treasury_cash(stage.floor) == 3_000
+            steps.restart()
+        assert steps.run(go_on()) == [(100, 20)]
+        assert steps.run(remaining(steps.floor, "NEWCO")) == (30, 0)
+        assert treasury_cash(steps.floor) == 3_000

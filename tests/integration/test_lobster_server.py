@@ -7,8 +7,10 @@ from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.rules.orders import Side
 
 from tests import lobster
-from tests.integration.floor import BUY, IOC, SELL, Floor, open_floor
+from tests.integration.floor import open_floor
+from tests.orders import BUY, IOC, SELL
 from tests.postgres import Postgres
+from tests.venue import Venue
 
 SYMBOL = "AAPL"
 SIDES = {Side.BUY: BUY, Side.SELL: SELL}
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.skipif(not lobster.DATA.exists(), reason="the LOBSTER s
 class Server:
     """Takes a replay's actions as calls: one player's orders rest, another's take."""
 
-    def __init__(self, floor: Floor, rests: Client, takes: Client) -> None:
+    def __init__(self, floor: Venue, rests: Client, takes: Client) -> None:
         self._floor = floor
         self._rests = rests
         self._takes = takes

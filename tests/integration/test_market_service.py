@@ -20,17 +20,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.stage import (
-    Listed,
-    Stage,
-    commit_trades,
-    make_stage,
-    refused,
-    token,
-)
+from tests.integration.stage import Listed, Stage, commit_trades, refused, token
 from tests.postgres import Postgres
-
-__all__ = ["make_stage"]  # a fixture
 
 ME = token(1)
 VIENNA = ZoneInfo("Europe/Vienna")

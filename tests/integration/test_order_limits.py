@@ -4,23 +4,14 @@ import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import trading_pb2 as pb
 
-from tests.integration.floor import (
-    SHARED,
-    Floor,
-    buy,
-    make_floor,
-    make_ordinary,
-    make_shared_floor,
-    reason_of,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED
+from tests.orders import buy, reason_of, sell, traded
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_ordinary", "make_shared_floor"]  # fixtures
 pytestmark = [SHARED, pytest.mark.usefixtures("ordinary")]
 
 
-async def test_prices_and_sizes_keep_to_the_instruments_steps(floor: Floor) -> None:
+async def test_prices_and_sizes_keep_to_the_instruments_steps(floor: Venue) -> None:
     symbol = await floor.instrument(tick_cents=5, lot=10, min_quantity=20, max_quantity=100)
     buyer = await floor.trader()
     for spec, reason in (
@@ -42,14 +33,14 @@ async def test_prices_and_sizes_keep_to_the_instruments_steps(floor: Floor) -> N
     await floor.place(buyer, buy(symbol, 100, 5))
 
 
-async def test_the_largest_order_of_all_is_refused_for_its_funds_and_not_for_its_size(floor: Floor) -> None:
+async def test_the_largest_order_of_all_is_refused_for_its_funds_and_not_for_its_size(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=1_000, max_quantity=10**9)
     rich = await floor.trader(cash_cents=10**15)
     error = await floor.refused(rich, buy(symbol, 10**9, 10**9), "INSUFFICIENT_FUNDS")
     assert error.metadata["needed_cents"] == str(10**18 + 10**17)
 
 
-async def test_a_price_outside_the_band_is_refused_and_nothing_trades_there(floor: Floor) -> None:
+async def test_a_price_outside_the_band_is_refused_and_nothing_trades_there(floor: Venue) -> None:
     symbol = await floor.instrument(band_bps=1_000, reference_price_cents=1_000)
     trader = await floor.trader(**{symbol: 100})
     error = await floor.refused(trader, buy(symbol, 1, 1_101), "PRICE_OUT_OF_BAND")
@@ -64,7 +55,7 @@ async def test_a_price_outside_the_band_is_refused_and_nothing_trades_there(floo
     assert traded(bought.fills) == [(1_100, 1)]
 
 
-async def test_a_player_has_no_more_open_orders_than_the_game_allows(floor: Floor) -> None:
+async def test_a_player_has_no_more_open_orders_than_the_game_allows(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await floor.settings(max_open_orders=3)
@@ -77,7 +68,7 @@ async def test_a_player_has_no_more_open_orders_than_the_game_allows(floor: Floo
     assert [result.HasField("placed") for result in results] == [True, False, False]
 
 
-async def test_an_order_is_worth_no_more_than_the_game_allows(floor: Floor) -> None:
+async def test_an_order_is_worth_no_more_than_the_game_allows(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await floor.settings(max_order_value_cents=1_000)
@@ -90,7 +81,7 @@ async def test_an_order_is_worth_no_more_than_the_game_allows(floor: Floor) -> N
     await floor.amend(buyer, order_id, quantity=9)
 
 
-async def test_the_days_orders_are_counted(floor: Floor) -> None:
+async def test_the_days_orders_are_counted(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, neighbour = await floor.trader(), await floor.trader()
     await floor.settings(max_day_orders=2)
@@ -105,7 +96,7 @@ async def test_the_days_orders_are_counted(floor: Floor) -> None:
     await floor.place(neighbour, buy(symbol, 1, 100))
 
 
-async def test_what_the_days_orders_are_worth_is_counted(floor: Floor) -> None:
+async def test_what_the_days_orders_are_worth_is_counted(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await floor.settings(max_day_value_cents=1_000)
@@ -118,7 +109,7 @@ async def test_what_the_days_orders_are_worth_is_counted(floor: Floor) -> None:
     ]
 
 
-async def test_what_an_amendment_adds_counts_towards_the_day(floor: Floor) -> None:
+async def test_what_an_amendment_adds_counts_towards_the_day(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=700)
     await floor.settings(max_day_value_cents=1_000)
@@ -133,7 +124,7 @@ async def test_what_an_amendment_adds_counts_towards_the_day(floor: Floor) -> No
     assert (refused.value.reason, refused.value.metadata["used"]) == ("LIMIT_EXCEEDED", "800")
 
 
-async def test_the_days_count_never_overflows(floor: Floor) -> None:
+async def test_the_days_count_never_overflows(floor: Venue) -> None:
     symbol = await floor.instrument(max_quantity=10**9)
     seller = await floor.trader(**{symbol: 10**9})
     await floor.settings(max_day_orders=100)
@@ -142,7 +133,7 @@ async def test_the_days_count_never_overflows(floor: Floor) -> None:
         await seller.cancel_all()
 
 
-async def test_the_protection_of_market_orders_can_be_set(floor: Floor) -> None:
+async def test_the_protection_of_market_orders_can_be_set(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 20}), await floor.trader()
     await floor.settings(protection_bps=100)

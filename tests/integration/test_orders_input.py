@@ -4,31 +4,17 @@ import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import trading_pb2 as pb
 
-from tests.integration.floor import (
-    CANCELLED,
-    DAY,
-    FILLED,
-    FOK,
-    IOC,
-    SHARED,
-    WAITING,
-    WORKING,
-    Floor,
-    buy,
-    make_floor,
-    make_shared_floor,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED
+from tests.orders import CANCELLED, DAY, FILLED, FOK, IOC, WAITING, WORKING, buy, sell, traded
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_shared_floor"]  # fixtures
 pytestmark = SHARED
 
 STOP, STOP_LIMIT = pb.ORDER_TYPE_STOP, pb.ORDER_TYPE_STOP_LIMIT
 LIMIT, MARKET = pb.ORDER_TYPE_LIMIT, pb.ORDER_TYPE_MARKET
 
 
-async def last_traded(floor: Floor, symbol: str, price: int) -> None:
+async def last_traded(floor: Venue, symbol: str, price: int) -> None:
     """Let a share change hands at a price."""
     seller, buyer = await floor.trader(**{symbol: 1}), await floor.trader(10**9)
     offer = await floor.place(seller, sell(symbol, 1, price))
@@ -39,7 +25,7 @@ async def last_traded(floor: Floor, symbol: str, price: int) -> None:
 # Market orders
 
 
-async def test_a_market_order_goes_no_further_than_its_protection(floor: Floor) -> None:
+async def test_a_market_order_goes_no_further_than_its_protection(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 30}), await floor.trader()
     for price in (1_000, 1_100, 1_101):  # the protection is a tenth
@@ -49,7 +35,7 @@ async def test_a_market_order_goes_no_further_than_its_protection(floor: Floor) 
     assert (bought.order.spec.price_cents, bought.order.status) == (1_100, CANCELLED)
 
 
-async def test_a_market_sale_goes_no_further_than_its_protection(floor: Floor) -> None:
+async def test_a_market_sale_goes_no_further_than_its_protection(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 30}), await floor.trader()
     for price in (1_000, 900, 899):
@@ -57,7 +43,7 @@ async def test_a_market_sale_goes_no_further_than_its_protection(floor: Floor) -
     assert traded((await floor.place(seller, sell(symbol, 30))).fills) == [(1_000, 10), (900, 10)]
 
 
-async def test_a_market_order_with_a_worst_price_keeps_to_it(floor: Floor) -> None:
+async def test_a_market_order_with_a_worst_price_keeps_to_it(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 20}), await floor.trader()
     for price in (1_000, 1_001):
@@ -66,7 +52,7 @@ async def test_a_market_order_with_a_worst_price_keeps_to_it(floor: Floor) -> No
     assert traded(bought.fills) == [(1_000, 10)]
 
 
-async def test_a_market_order_is_fitted_to_the_funds_and_never_overdraws(floor: Floor) -> None:
+async def test_a_market_order_is_fitted_to_the_funds_and_never_overdraws(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=100)
     seller, buyer = await floor.trader(**{symbol: 20}), await floor.trader(cash_cents=20_600)
     for price in (1_000, 1_050):
@@ -76,7 +62,7 @@ async def test_a_market_order_is_fitted_to_the_funds_and_never_overdraws(floor: 
     assert (await floor.wallet(buyer)).cash_cents == 20_600 - 10_000 - 100
 
 
-async def test_a_market_order_that_cannot_pay_the_best_price_is_refused(floor: Floor) -> None:
+async def test_a_market_order_that_cannot_pay_the_best_price_is_refused(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 20}), await floor.trader(cash_cents=9_999)
     await floor.place(seller, sell(symbol, 20, 1_000))
@@ -87,7 +73,7 @@ async def test_a_market_order_that_cannot_pay_the_best_price_is_refused(floor: F
 # Stops
 
 
-async def test_a_stop_waits_for_its_price_and_holds_for_it(floor: Floor) -> None:
+async def test_a_stop_waits_for_its_price_and_holds_for_it(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 30}), await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -103,7 +89,7 @@ async def test_a_stop_waits_for_its_price_and_holds_for_it(floor: Floor) -> None
     assert (done.status, done.filled_quantity, done.filled_value_cents, done.held) == (FILLED, 10, 1_120, 0)
 
 
-async def test_a_stop_loss_sells_when_the_price_falls_to_it(floor: Floor) -> None:
+async def test_a_stop_loss_sells_when_the_price_falls_to_it(floor: Venue) -> None:
     symbol = await floor.instrument()
     holder, bidder = await floor.trader(**{symbol: 20}), await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -114,7 +100,7 @@ async def test_a_stop_loss_sells_when_the_price_falls_to_it(floor: Floor) -> Non
     assert (await floor.order(holder, stop.order_id)).status == FILLED
 
 
-async def test_a_stop_limit_rests_at_its_limit_once_triggered(floor: Floor) -> None:
+async def test_a_stop_limit_rests_at_its_limit_once_triggered(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -125,7 +111,7 @@ async def test_a_stop_limit_rests_at_its_limit_once_triggered(floor: Floor) -> N
     assert await floor.book(symbol) == ([(105, 10)], [])
 
 
-async def test_a_stop_whose_price_has_traded_triggers_at_once(floor: Floor) -> None:
+async def test_a_stop_whose_price_has_traded_triggers_at_once(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -133,7 +119,7 @@ async def test_a_stop_whose_price_has_traded_triggers_at_once(floor: Floor) -> N
     assert placed.order.status == WORKING
 
 
-async def test_a_triggered_stop_goes_behind_what_is_there(floor: Floor) -> None:
+async def test_a_triggered_stop_goes_behind_what_is_there(floor: Venue) -> None:
     symbol = await floor.instrument()
     early, late = await floor.trader(), await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -158,7 +144,7 @@ async def test_a_triggered_stop_goes_behind_what_is_there(floor: Floor) -> None:
     ],
     ids=str,
 )
-async def test_terms_that_contradict_each_other_are_refused(floor: Floor, terms: dict[str, int]) -> None:
+async def test_terms_that_contradict_each_other_are_refused(floor: Venue, terms: dict[str, int]) -> None:
     symbol = await floor.instrument(reference_price_cents=100)
     spec = pb.OrderSpec(symbol=symbol, side=pb.SIDE_BUY, quantity=1, **terms)  # type: ignore[arg-type]
     error = await floor.refused(await floor.trader(), spec, "INVALID_FIELD")
@@ -168,7 +154,7 @@ async def test_terms_that_contradict_each_other_are_refused(floor: Floor, terms:
 # How long an order works
 
 
-async def test_immediate_or_cancel_takes_what_there_is_and_never_rests(floor: Floor) -> None:
+async def test_immediate_or_cancel_takes_what_there_is_and_never_rests(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader()
     await floor.place(seller, sell(symbol, 10, 100))
@@ -177,7 +163,7 @@ async def test_immediate_or_cancel_takes_what_there_is_and_never_rests(floor: Fl
     assert await floor.book(symbol) == ([], [])
 
 
-async def test_fill_or_kill_fills_whole_or_not_at_all(floor: Floor) -> None:
+async def test_fill_or_kill_fills_whole_or_not_at_all(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 20}), await floor.trader()
     for price in (100, 101):
@@ -189,7 +175,7 @@ async def test_fill_or_kill_fills_whole_or_not_at_all(floor: Floor) -> None:
     assert (traded(whole.fills), whole.order.status) == ([(100, 10), (101, 10)], FILLED)
 
 
-async def test_post_only_never_takes(floor: Floor) -> None:
+async def test_post_only_never_takes(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader()
     await floor.place(seller, sell(symbol, 10, 100))
@@ -213,7 +199,7 @@ async def test_post_only_never_takes(floor: Floor) -> None:
     ],
 )
 async def test_each_mode_of_self_trade_prevention_ends_what_it_says(
-    floor: Floor, mode: pb.SelfTrade, resting: tuple[int, int], incoming: tuple[int, int]
+    floor: Venue, mode: pb.SelfTrade, resting: tuple[int, int], incoming: tuple[int, int]
 ) -> None:
     symbol = await floor.instrument()
     both, other = await floor.trader(**{symbol: 100}), await floor.trader(**{symbol: 100})
@@ -232,7 +218,7 @@ async def test_each_mode_of_self_trade_prevention_ends_what_it_says(
 # Cancelling and amending
 
 
-async def test_cancelling_gives_back_what_was_held_and_happens_once(floor: Floor) -> None:
+async def test_cancelling_gives_back_what_was_held_and_happens_once(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=33)
     buyer = await floor.trader(cash_cents=5_000)
     order_id = (await floor.place(buyer, buy(symbol, 7, 101))).order.order_id
@@ -244,7 +230,7 @@ async def test_cancelling_gives_back_what_was_held_and_happens_once(floor: Floor
     assert refused.value.reason == "ORDER_NOT_OPEN"
 
 
-async def test_cancelling_all_spares_other_instruments_and_other_players(floor: Floor) -> None:
+async def test_cancelling_all_spares_other_instruments_and_other_players(floor: Venue) -> None:
     symbol, other = await floor.instrument(), await floor.instrument()
     buyer, neighbour = await floor.trader(), await floor.trader()
     for one in (symbol, symbol, other):
@@ -255,7 +241,7 @@ async def test_cancelling_all_spares_other_instruments_and_other_players(floor: 
     assert len(await buyer.cancel_all()) == 1
 
 
-async def test_a_smaller_size_keeps_its_place_and_anything_else_loses_it(floor: Floor) -> None:
+async def test_a_smaller_size_keeps_its_place_and_anything_else_loses_it(floor: Venue) -> None:
     symbol = await floor.instrument()
     first, second = await floor.trader(), await floor.trader()
     order_id = (await floor.place(first, buy(symbol, 10, 100))).order.order_id
@@ -271,7 +257,7 @@ async def test_a_smaller_size_keeps_its_place_and_anything_else_loses_it(floor: 
     assert (await floor.explain(first, order_id)).shares_ahead == 10
 
 
-async def test_an_amendment_that_cannot_be_paid_changes_nothing(floor: Floor) -> None:
+async def test_an_amendment_that_cannot_be_paid_changes_nothing(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=1_000)
     order_id = (await floor.place(buyer, buy(symbol, 10, 100))).order.order_id
@@ -283,7 +269,7 @@ async def test_an_amendment_that_cannot_be_paid_changes_nothing(floor: Floor) ->
     assert (await floor.wallet(buyer)).held_cents == 1_000
 
 
-async def test_an_amendment_to_a_crossing_price_trades_at_once(floor: Floor) -> None:
+async def test_an_amendment_to_a_crossing_price_trades_at_once(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 4}), await floor.trader()
     await floor.place(seller, sell(symbol, 4, 110))
@@ -293,7 +279,7 @@ async def test_an_amendment_to_a_crossing_price_trades_at_once(floor: Floor) -> 
     assert (amended.order.remaining_quantity, amended.order.held) == (6, 6 * 115)
 
 
-async def test_a_partly_filled_bid_can_be_amended_to_a_lower_price(floor: Floor) -> None:
+async def test_a_partly_filled_bid_can_be_amended_to_a_lower_price(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=50)
     seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader(cash_cents=11_000)
     await floor.place(seller, sell(symbol, 4, 1_000))
@@ -308,7 +294,7 @@ async def test_a_partly_filled_bid_can_be_amended_to_a_lower_price(floor: Floor)
     assert (wallet.cash_cents, wallet.held_cents) == (11_000 - 7_035, 0)
 
 
-async def test_an_order_cannot_shrink_to_what_it_has_filled(floor: Floor) -> None:
+async def test_an_order_cannot_shrink_to_what_it_has_filled(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 4}), await floor.trader()
     await floor.place(seller, sell(symbol, 4, 100))
@@ -325,7 +311,7 @@ async def test_an_order_cannot_shrink_to_what_it_has_filled(floor: Floor) -> Non
     assert (await floor.amend(buyer, order_id, quantity=5)).order.remaining_quantity == 1
 
 
-async def test_a_waiting_stop_can_have_another_price(floor: Floor) -> None:
+async def test_a_waiting_stop_can_have_another_price(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await last_traded(floor, symbol, 100)
@@ -340,7 +326,7 @@ async def test_a_waiting_stop_can_have_another_price(floor: Floor) -> None:
 
 @pytest.mark.parametrize("fee_bps", [1, 7, 33, 1_000])
 async def test_fees_over_many_fills_come_to_the_fee_on_the_whole_rounded_up_once(
-    floor: Floor, fee_bps: int
+    floor: Venue, fee_bps: int
 ) -> None:
     symbol = await floor.instrument(fee_bps=fee_bps)
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 13})
@@ -354,7 +340,7 @@ async def test_fees_over_many_fills_come_to_the_fee_on_the_whole_rounded_up_once
     assert sum(fill.fee_cents for fill in await floor.fills(seller)) == 13 * each
 
 
-async def test_what_a_bid_holds_is_always_enough_for_its_fees(floor: Floor) -> None:
+async def test_what_a_bid_holds_is_always_enough_for_its_fees(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=33)
     exact = 7 * 101 + -(-7 * 101 * 33 // 10_000)
     buyer, seller = await floor.trader(cash_cents=exact), await floor.trader(**{symbol: 7})

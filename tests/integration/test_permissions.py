@@ -10,9 +10,7 @@ from bearpit_server.identity.callers import Role
 from bearpit_server.interceptors import Gate
 from bearpit_server.services.permissions import PERMISSIONS, Permission
 
-from tests.integration.door import Door, make_door
-
-__all__ = ["make_door"]  # a fixture
+from tests.integration.door import Door
 
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
 STREAMED_IN = ("EnterOrders", "ServerReflectionInfo")

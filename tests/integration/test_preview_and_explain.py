@@ -6,24 +6,10 @@ import pytest
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
 
-from tests.integration.floor import (
-    CLOSED,
-    FOK,
-    IOC,
-    OPEN,
-    PRE_OPEN,
-    SHARED,
-    Floor,
-    buy,
-    make_floor,
-    make_ordinary,
-    make_shared_floor,
-    reason_of,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED
+from tests.orders import CLOSED, FOK, IOC, OPEN, PRE_OPEN, buy, reason_of, sell, traded
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_ordinary", "make_shared_floor"]  # fixtures
 pytestmark = [SHARED, pytest.mark.usefixtures("ordinary")]
 
 OBSTACLE = pb.ExplainOrderResponse
@@ -57,7 +43,7 @@ PURCHASES: list[dict[str, Any]] = [
 ]
 
 
-async def market_of(floor: Floor) -> tuple[str, Any]:
+async def market_of(floor: Venue) -> tuple[str, Any]:
     """A book with three levels on each side, one of them the player's own; the last price is 100."""
     symbol = await floor.instrument(fee_bps=33)
     others, player = (
@@ -76,7 +62,7 @@ async def market_of(floor: Floor) -> tuple[str, Any]:
 
 
 @pytest.mark.parametrize("terms", [*PURCHASES, *SALES], ids=str)
-async def test_a_preview_is_what_then_happens(floor: Floor, terms: dict[str, Any]) -> None:
+async def test_a_preview_is_what_then_happens(floor: Venue, terms: dict[str, Any]) -> None:
     symbol, player = await market_of(floor)
     own = next(order for order in (await player.trading.ListOrders(pb.ListOrdersRequest())).orders)
     spec = (buy if terms in PURCHASES else sell)(symbol, **terms)
@@ -105,7 +91,7 @@ def levels(fills: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return list(sums.items())
 
 
-async def test_a_preview_changes_nothing(floor: Floor) -> None:
+async def test_a_preview_changes_nothing(floor: Venue) -> None:
     symbol, player = await market_of(floor)
     before = (
         floor.rows("SELECT count(*), max(id) FROM events"),
@@ -123,13 +109,13 @@ async def test_a_preview_changes_nothing(floor: Floor) -> None:
     )
 
 
-async def test_a_preview_tells_the_average_price(floor: Floor) -> None:
+async def test_a_preview_tells_the_average_price(floor: Venue) -> None:
     symbol, player = await market_of(floor)
     told = await floor.preview(player, buy(symbol, 15, 101))
     assert (told.filled_value_cents, told.average_price_e4) == (1_505, 10_033)
 
 
-async def test_a_preview_lists_everything_it_would_be_refused_for(floor: Floor) -> None:
+async def test_a_preview_lists_everything_it_would_be_refused_for(floor: Venue) -> None:
     symbol = await floor.instrument(band_bps=1_000, reference_price_cents=100)
     player = await floor.trader(cash_cents=2_000)
     await floor.place(player, buy(symbol, 1, 100))
@@ -145,7 +131,7 @@ async def test_a_preview_lists_everything_it_would_be_refused_for(floor: Floor) 
     await floor.refused(player, buy(symbol, 20, 120), "MARKET_CLOSED")
 
 
-async def test_a_preview_lists_what_is_off_the_tick_off_the_lot_and_out_of_range(floor: Floor) -> None:
+async def test_a_preview_lists_what_is_off_the_tick_off_the_lot_and_out_of_range(floor: Venue) -> None:
     symbol = await floor.instrument(tick_cents=5, lot=10, min_quantity=10, max_quantity=100)
     player = await floor.trader()
     for wanted, reasons in (
@@ -164,7 +150,7 @@ async def test_a_preview_lists_what_is_off_the_tick_off_the_lot_and_out_of_range
     ids=str,
 )
 async def test_a_preview_refuses_exactly_the_market_orders_that_are_refused(
-    floor: Floor, terms: dict[str, Any]
+    floor: Venue, terms: dict[str, Any]
 ) -> None:
     symbol = await floor.instrument(fee_bps=100)
     seller, player = await floor.trader(**{symbol: 100}), await floor.trader(cash_cents=12_200)
@@ -178,7 +164,7 @@ async def test_a_preview_refuses_exactly_the_market_orders_that_are_refused(
         ).order.spec.price_cents == told.worst_price_cents
 
 
-async def test_a_preview_before_the_opening_trades_nothing_and_rests_all(floor: Floor) -> None:
+async def test_a_preview_before_the_opening_trades_nothing_and_rests_all(floor: Venue) -> None:
     symbol, player = await market_of(floor)
     await floor.set_market(PRE_OPEN)
     told = await floor.preview(player, buy(symbol, 5, 110))
@@ -188,7 +174,7 @@ async def test_a_preview_before_the_opening_trades_nothing_and_rests_all(floor: 
 # Explanations
 
 
-async def test_an_order_in_the_queue_is_told_who_goes_first_and_how_far_the_market_is(floor: Floor) -> None:
+async def test_an_order_in_the_queue_is_told_who_goes_first_and_how_far_the_market_is(floor: Venue) -> None:
     symbol = await floor.instrument()
     first, second = await floor.trader(**{symbol: 10}), await floor.trader()
     await floor.place(first, buy(symbol, 7, 100))
@@ -209,7 +195,7 @@ async def test_an_order_in_the_queue_is_told_who_goes_first_and_how_far_the_mark
     ("phase", "obstacle"), [(CLOSED, OBSTACLE.OBSTACLE_CLOSED), (PRE_OPEN, OBSTACLE.OBSTACLE_AUCTION)]
 )
 async def test_an_order_is_told_that_its_market_does_not_trade(
-    floor: Floor, phase: Any, obstacle: pb.ExplainOrderResponse.Obstacle
+    floor: Venue, phase: Any, obstacle: pb.ExplainOrderResponse.Obstacle
 ) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
@@ -219,7 +205,7 @@ async def test_an_order_is_told_that_its_market_does_not_trade(
     await floor.set_market(OPEN)
 
 
-async def test_an_order_is_told_of_a_halt(floor: Floor) -> None:
+async def test_an_order_is_told_of_a_halt(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     mine = (await floor.place(buyer, buy(symbol, 1, 100))).order.order_id
@@ -227,7 +213,7 @@ async def test_an_order_is_told_of_a_halt(floor: Floor) -> None:
     assert (await floor.explain(buyer, mine)).obstacle == OBSTACLE.OBSTACLE_HALTED
 
 
-async def test_an_order_is_told_that_the_band_has_moved_away(floor: Floor) -> None:
+async def test_an_order_is_told_that_the_band_has_moved_away(floor: Venue) -> None:
     symbol = await floor.instrument(band_bps=1_000, reference_price_cents=100)
     buyer = await floor.trader()
     mine = (await floor.place(buyer, buy(symbol, 1, 91))).order.order_id
@@ -241,7 +227,7 @@ async def test_an_order_is_told_that_the_band_has_moved_away(floor: Floor) -> No
     )
 
 
-async def test_a_stop_is_told_how_far_its_price_is(floor: Floor) -> None:
+async def test_a_stop_is_told_how_far_its_price_is(floor: Venue) -> None:
     symbol, player = await market_of(floor)
     stop = buy(symbol, 1, type=STOP, stop_price_cents=120)
     mine = (await floor.place(player, stop)).order.order_id
@@ -249,7 +235,7 @@ async def test_a_stop_is_told_how_far_its_price_is(floor: Floor) -> None:
     assert (why.obstacle, why.distance_cents) == (OBSTACLE.OBSTACLE_STOP, 20)
 
 
-async def test_an_order_that_has_ended_has_no_obstacle(floor: Floor) -> None:
+async def test_an_order_that_has_ended_has_no_obstacle(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     mine = (await floor.place(buyer, buy(symbol, 1, 100))).order.order_id

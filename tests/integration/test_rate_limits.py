@@ -9,10 +9,8 @@ from bearpit.client import BearpitError
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_server import interceptors
 
-from tests.integration.door import Door, make_door
+from tests.integration.door import Door
 from tests.venue import PASSWORD
-
-__all__ = ["make_door"]  # a fixture
 
 ME = auth_pb2.GetMeRequest()
 

@@ -2,22 +2,19 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
-from bearpit_server.bootstrap import serve
 from bearpit_server.events.log import Origin
 from bearpit_server.exchange.commands import Placed
 from bearpit_server.exchange.exchange import Ask
 from bearpit_server.exchange.matcher import Matcher
 from bearpit_server.exchange.settlement import Settlement
 from bearpit_server.game import doctor
-from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.limits import Wish
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.storage import clock
@@ -26,7 +23,7 @@ from bearpit_server.storage.models import Account, Market, Order, Player, Trade
 from bearpit_server.storage.requests import body_hash
 
 from tests.postgres import Postgres
-from tests.venue import QUICK, Venue, prepare
+from tests.venue import Venue, prepare, serving
 
 BUY, SELL = pb.SIDE_BUY, pb.SIDE_SELL
 MARKET = {
@@ -46,17 +43,7 @@ def database(postgres: Postgres) -> Iterator[Database]:
         assert not broken, broken
 
 
-@asynccontextmanager
-async def running(database: Database) -> AsyncIterator[Venue]:
-    """One life of the server."""
-    async with serve(database, "127.0.0.1:0", passwords=Passwords(QUICK)) as made, AsyncExitStack() as stack:
-        venue = Venue(f"127.0.0.1:{made.port}", database, stack)
-        venue.running = made
-        yield venue
-
-
 def digests(venue: Venue) -> dict[str, str]:
-    assert venue.running is not None
     desks = venue.running.exchange._books.desks.values()
     return {desk.symbol: f"{desk.phase} {desk.book.digest()}" for desk in desks}
 
@@ -103,14 +90,14 @@ async def trade_at_random(client: Client, chance: random.Random, number: int) ->
 @pytest.mark.parametrize("seed", range(3))
 async def test_the_books_are_the_same_after_a_restart(database: Database, seed: int) -> None:
     chance = random.Random(seed)
-    async with running(database) as venue:
+    async with serving(database) as venue:
         for symbol in ("ACME", "BOLT"):
             await venue.list_instrument(symbol, fee_bps=25, reference_price_cents=100)
         await venue.open_market()
         for name in ("ada", "bob", "cyd"):
             await venue.player(name, 10_000_000, ACME=10_000, BOLT=10_000)
     for phase in ("open", "pre-open", "halt", "open"):
-        async with running(database) as venue:
+        async with serving(database) as venue:
             await venue.set_market(MARKET.get(phase, admin_pb2.MARKET_OVERRIDE_OPEN))
             clients = [await venue.sign_in(name) for name in ("ada", "bob", "cyd")]
             seeds = [random.Random(chance.random()) for _ in clients]
@@ -120,7 +107,7 @@ async def test_the_books_are_the_same_after_a_restart(database: Database, seed: 
                 await operator.admin.SetHalt(admin_pb2.SetHaltRequest(symbol="BOLT", halted=True))
             await venue.settled()
             before = digests(venue)
-        async with running(database) as venue:
+        async with serving(database) as venue:
             assert digests(venue) == before
 
 
@@ -136,7 +123,6 @@ def time() -> Iterator[Callable[[datetime], None]]:
 
 async def accept(venue: Venue, player: str, wish: Wish, request_id: str) -> int:
     """Place an order in the house itself: no token runs out when the clock jumps."""
-    assert venue.running is not None
     owner = Player.get(Player.name == player).id
     ask = Ask("ACME", wish, request_id, body_hash(request_id.encode()))
     (result,) = await venue.running.exchange.place(owner, [ask], Origin(owner))
@@ -152,7 +138,7 @@ def rows(database: Database) -> dict[str, Order]:
 async def test_day_orders_expire_over_a_close_that_was_missed(
     database: Database, time: Callable[[datetime], None]
 ) -> None:
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.list_instrument("ACME")
         await venue.player("ada", 100_000)
     hours = {"days": [1, 2, 3, 4, 5], "opens": "09:00", "closes": "17:00", "pre_open_minutes": 0}
@@ -160,16 +146,16 @@ async def test_day_orders_expire_over_a_close_that_was_missed(
         Market.update(schedule=hours | {"time_zone": "UTC"}).execute()
     monday = datetime(2036, 3, 3, 12, 0, tzinfo=UTC)
     time(monday)
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.settled()
         for name, tif in (("day", TimeInForce.DAY), ("gtc", TimeInForce.GTC)):
             await accept(venue, "ada", Wish(Side.BUY, OrderType.LIMIT, tif, 10, 100), name)
     time(monday + timedelta(hours=2))
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.settled()
         assert rows(database)["day"].status <= OrderStatus.WORKING, "the session still goes on"
     time(monday + timedelta(days=1))
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.settled()
         found = rows(database)
         assert (found["day"].status, found["day"].end_reason) == (OrderStatus.EXPIRED, EndReason.DAY_ENDED)
@@ -179,7 +165,7 @@ async def test_day_orders_expire_over_a_close_that_was_missed(
 
 
 async def test_orders_of_whoever_was_disabled_are_ended_when_the_server_starts(database: Database) -> None:
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.list_instrument("ACME")
         await venue.open_market()
         ada, bob = await venue.player("ada"), await venue.player("bob")
@@ -187,7 +173,7 @@ async def test_orders_of_whoever_was_disabled_are_ended_when_the_server_starts(d
             await venue.place(client, spec(BUY, 10, 100))
     # The server died between disabling and cancelling.
     Player.update(disabled=True).where(Player.name == "ada").execute()
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.settled()
         ended, open_ = Order.select().order_by(Order.id)
         assert (ended.status, ended.end_reason, ended.held) == (OrderStatus.CANCELLED, EndReason.DISABLED, 0)
@@ -200,15 +186,14 @@ async def test_orders_of_whoever_was_disabled_are_ended_when_the_server_starts(d
 async def test_orders_that_were_accepted_and_not_executed_are_executed_once_in_their_order(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.list_instrument("ACME")
         await venue.open_market()
         await venue.player("ada", 1_000_000)
         await venue.player("bob", 1_000_000)
         await venue.player("cyd", 0, ACME=100)
-    async with running(database) as venue:
+    async with serving(database) as venue:
         await venue.settled()
-        assert venue.running is not None
         resting = await accept(venue, "ada", limit(Side.BUY, 10, 100), "resting")
         # What is accepted from here on is left to a round that never comes, as if the power failed.
         monkeypatch.setattr(Settlement, "covers", lambda settlement, outcomes: False)
@@ -230,7 +215,7 @@ async def test_orders_that_were_accepted_and_not_executed_are_executed_once_in_t
         assert not Trade.select().count()
         monkeypatch.undo()
     for _ in range(2):  # the second start finds nothing left to do
-        async with running(database) as venue:
+        async with serving(database) as venue:
             await venue.settled()
             found = rows(database)
             trades = Trade.select().order_by(Trade.id)

@@ -8,7 +8,8 @@ from bearpit_server.events.records import FillRecord, OrderChange
 from bearpit_server.exchange.exchange import Exchange
 from bearpit_server.rules.sessions import Phase
 
-from tests.integration.floor import (
+from tests.integration.floor import SHARED, at
+from tests.orders import (
     BY_SCHEDULE,
     CLOSED,
     DAY,
@@ -18,19 +19,13 @@ from tests.integration.floor import (
     IOC,
     OPEN,
     PRE_OPEN,
-    SHARED,
     WORKING,
-    Floor,
-    at,
     buy,
-    make_floor,
-    make_ordinary,
-    make_shared_floor,
     sell,
     traded,
 )
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_ordinary", "make_shared_floor"]  # fixtures
 pytestmark = [SHARED, pytest.mark.usefixtures("ordinary")]
 
 VIENNA = {
@@ -43,19 +38,18 @@ VIENNA = {
 MONDAY = "2035-01-08"  # in winter Vienna is an hour ahead of UTC
 
 
-async def clock_at(floor: Floor, text: str) -> None:
+async def clock_at(floor: Venue, text: str) -> None:
     """Set the server's clock, and let the books follow."""
     at(text)
     floor.forget_operator()
-    assert floor.running is not None
     await floor.running.exchange.refresh()
 
 
-async def phase_of(floor: Floor, symbol: str) -> str:
+async def phase_of(floor: Venue, symbol: str) -> str:
     return market_pb2.Phase.Name((await floor.quote(symbol)).phase).removeprefix("PHASE_")
 
 
-async def collect(floor: Floor, symbol: str, *sizes: tuple[int, int, int]) -> tuple[Client, Client]:
+async def collect(floor: Venue, symbol: str, *sizes: tuple[int, int, int]) -> tuple[Client, Client]:
     """A buyer's and a seller's orders as (price, bid, offered), each side before the other's."""
     buyer, seller = await floor.trader(10**9), await floor.trader(**{symbol: 10_000})
     for price, bid, offered in sizes:
@@ -66,7 +60,7 @@ async def collect(floor: Floor, symbol: str, *sizes: tuple[int, int, int]) -> tu
     return buyer, seller
 
 
-async def test_a_closed_market_takes_no_orders_and_says_so(floor: Floor) -> None:
+async def test_a_closed_market_takes_no_orders_and_says_so(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     await floor.set_market(CLOSED)
@@ -74,7 +68,7 @@ async def test_a_closed_market_takes_no_orders_and_says_so(floor: Floor) -> None
     assert error.metadata["next_open"] == ""
 
 
-async def test_cancels_work_in_every_phase(floor: Floor) -> None:
+async def test_cancels_work_in_every_phase(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     for phase in (CLOSED, PRE_OPEN, OPEN):
@@ -90,7 +84,7 @@ async def test_cancels_work_in_every_phase(floor: Floor) -> None:
     assert (await floor.wallet(buyer)).held_cents == 0
 
 
-async def test_a_closed_market_amends_nothing(floor: Floor) -> None:
+async def test_a_closed_market_amends_nothing(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     order_id = (await floor.place(buyer, buy(symbol, 2, 100))).order.order_id
@@ -100,7 +94,7 @@ async def test_a_closed_market_amends_nothing(floor: Floor) -> None:
     assert refused.value.reason == "MARKET_CLOSED"
 
 
-async def test_orders_are_collected_before_the_opening_and_trade_at_one_price(floor: Floor) -> None:
+async def test_orders_are_collected_before_the_opening_and_trade_at_one_price(floor: Venue) -> None:
     symbol = await floor.instrument(reference_price_cents=100)
     await floor.set_market(PRE_OPEN)
     buyer, seller = await collect(
@@ -131,7 +125,7 @@ async def test_orders_are_collected_before_the_opening_and_trade_at_one_price(fl
     ids=["volume", "surplus", "nearest above", "nearest below", "reference"],
 )
 async def test_the_opening_price_is_as_the_rules_say(
-    floor: Floor, sizes: list[tuple[int, int, int]], price: int, volume: int
+    floor: Venue, sizes: list[tuple[int, int, int]], price: int, volume: int
 ) -> None:
     symbol = await floor.instrument(reference_price_cents=100)
     await floor.set_market(PRE_OPEN)
@@ -143,7 +137,7 @@ async def test_the_opening_price_is_as_the_rules_say(
     assert ({fill.price_cents for fill in fills}, sum(fill.quantity for fill in fills)) == ({price}, volume)
 
 
-async def test_in_an_auction_the_earlier_order_at_a_price_goes_first(floor: Floor) -> None:
+async def test_in_an_auction_the_earlier_order_at_a_price_goes_first(floor: Venue) -> None:
     symbol = await floor.instrument(reference_price_cents=100)
     await floor.set_market(PRE_OPEN)
     early, late = await floor.trader(), await floor.trader()
@@ -156,7 +150,7 @@ async def test_in_an_auction_the_earlier_order_at_a_price_goes_first(floor: Floo
     assert (await floor.order(late, second)).filled_quantity == 5
 
 
-async def test_the_maker_of_an_auctions_trade_is_told_alike_when_it_happens_and_later(floor: Floor) -> None:
+async def test_the_maker_of_an_auctions_trade_is_told_alike_when_it_happens_and_later(floor: Venue) -> None:
     symbol = await floor.instrument(reference_price_cents=100)
     await floor.set_market(PRE_OPEN)
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 10})
@@ -164,7 +158,6 @@ async def test_the_maker_of_an_auctions_trade_is_told_alike_when_it_happens_and_
     await floor.place(seller, sell(symbol, 10, 100))
     await floor.amend(buyer, bid, price_cents=101)  # now the bid has the later priority
     told: list[FillRecord] = []
-    assert floor.running is not None
     for player in (buyer, seller):
         assert player.player is not None
         floor.running.bus.watched.add(player.player.player_id)
@@ -177,7 +170,7 @@ async def test_the_maker_of_an_auctions_trade_is_told_alike_when_it_happens_and_
     assert {fill.order_id: fill.maker for fill in told} == {fill.order_id: fill.maker for fill in listed}
 
 
-async def test_a_market_order_before_the_opening_trades_in_the_auction_or_ends(floor: Floor) -> None:
+async def test_a_market_order_before_the_opening_trades_in_the_auction_or_ends(floor: Venue) -> None:
     symbol, empty = (
         await floor.instrument(reference_price_cents=100),
         await floor.instrument(reference_price_cents=100),
@@ -197,14 +190,14 @@ async def test_a_market_order_before_the_opening_trades_in_the_auction_or_ends(f
     "terms", [{"time_in_force": IOC}, {"time_in_force": FOK}, {"post_only": True}], ids=str
 )
 async def test_orders_that_want_an_answer_at_once_are_not_taken_for_an_auction(
-    floor: Floor, terms: dict[str, int]
+    floor: Venue, terms: dict[str, int]
 ) -> None:
     symbol = await floor.instrument()
     await floor.set_market(PRE_OPEN)
     await floor.refused(await floor.trader(), buy(symbol, 1, 100, **terms), "NOT_IN_AUCTION")
 
 
-async def test_a_halted_instrument_collects_and_the_others_go_on(floor: Floor) -> None:
+async def test_a_halted_instrument_collects_and_the_others_go_on(floor: Venue) -> None:
     symbol, other = await floor.instrument(reference_price_cents=100), await floor.instrument()
     await floor.halt(symbol)
     assert (await phase_of(floor, symbol), await phase_of(floor, other)) == ("HALTED", "OPEN")
@@ -218,7 +211,7 @@ async def test_a_halted_instrument_collects_and_the_others_go_on(floor: Floor) -
     assert await phase_of(floor, symbol) == "OPEN"
 
 
-async def test_a_halt_of_everything_ends_in_auctions(floor: Floor) -> None:
+async def test_a_halt_of_everything_ends_in_auctions(floor: Venue) -> None:
     symbols = [await floor.instrument(reference_price_cents=100) for _ in range(2)]
     await floor.halt()
     buyers = [(await collect(floor, symbol, (100, 5, 5)))[0] for symbol in symbols]
@@ -227,7 +220,7 @@ async def test_a_halt_of_everything_ends_in_auctions(floor: Floor) -> None:
     assert [traded(await floor.fills(buyer)) for buyer in buyers] == [[(100, 5)]] * 2
 
 
-async def test_the_schedule_opens_and_closes_the_market_in_its_zone(floor: Floor) -> None:
+async def test_the_schedule_opens_and_closes_the_market_in_its_zone(floor: Venue) -> None:
     symbol = await floor.instrument()
     await clock_at(floor, f"{MONDAY}T07:29:59+00:00")
     await floor.schedule(**VIENNA)
@@ -241,7 +234,7 @@ async def test_the_schedule_opens_and_closes_the_market_in_its_zone(floor: Floor
     assert await phase_of(floor, symbol) == "OPEN"
 
 
-async def test_a_closed_market_tells_when_it_opens(floor: Floor) -> None:
+async def test_a_closed_market_tells_when_it_opens(floor: Venue) -> None:
     symbol = await floor.instrument()
     await clock_at(floor, "2035-01-05T20:00:00+00:00")  # a Friday evening
     await floor.schedule(**VIENNA)
@@ -250,7 +243,7 @@ async def test_a_closed_market_tells_when_it_opens(floor: Floor) -> None:
     assert error.metadata["next_open"].startswith(f"{MONDAY}T08:00:00")
 
 
-async def test_the_operators_word_goes_before_the_schedule(floor: Floor) -> None:
+async def test_the_operators_word_goes_before_the_schedule(floor: Venue) -> None:
     symbol = await floor.instrument()
     await clock_at(floor, f"{MONDAY}T20:00:00+00:00")
     await floor.schedule(**VIENNA)
@@ -260,13 +253,13 @@ async def test_the_operators_word_goes_before_the_schedule(floor: Floor) -> None
     assert await phase_of(floor, symbol) == "CLOSED"
 
 
-async def test_without_override_or_schedule_the_market_is_closed(floor: Floor) -> None:
+async def test_without_override_or_schedule_the_market_is_closed(floor: Venue) -> None:
     symbol = await floor.instrument()
     await floor.set_market(BY_SCHEDULE)
     assert await phase_of(floor, symbol) == "CLOSED"
 
 
-async def test_day_orders_end_at_the_close_and_others_stay(floor: Floor) -> None:
+async def test_day_orders_end_at_the_close_and_others_stay(floor: Venue) -> None:
     symbol = await floor.instrument()
     await clock_at(floor, f"{MONDAY}T09:00:00+00:00")
     await floor.schedule(**VIENNA)
@@ -289,7 +282,7 @@ async def test_day_orders_end_at_the_close_and_others_stay(floor: Floor) -> None
 
 @pytest.mark.parametrize("time_in_force", [pb.TIME_IN_FORCE_GTC, DAY, IOC])
 async def test_an_order_that_the_close_overtakes_is_refused_as_if_it_had_come_later(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch, time_in_force: pb.TimeInForce
+    floor: Venue, monkeypatch: pytest.MonkeyPatch, time_in_force: pb.TimeInForce
 ) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
@@ -299,7 +292,7 @@ async def test_an_order_that_the_close_overtakes_is_refused_as_if_it_had_come_la
     assert (await floor.wallet(buyer)).held_cents == 0
 
 
-async def test_an_open_book_that_closes_opens_again_by_auction(floor: Floor) -> None:
+async def test_an_open_book_that_closes_opens_again_by_auction(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 10})
     await floor.place(buyer, buy(symbol, 10, 90))

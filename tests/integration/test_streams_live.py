@@ -280,7 +280,6 @@ async def test_a_halt_is_told_as_status_and_as_the_quotes_phase(venue: Venue) ->
 
 async def test_a_player_is_watched_while_one_of_its_streams_is_open(venue: Venue) -> None:
     async with trading(venue) as players:
-        assert venue.running is not None
         watched = venue.running.bus.watched
         orders = players[0].trading.StreamOrders(tr.StreamOrdersRequest())
         wallet = players[0].wallet.StreamWallet(wa.StreamWalletRequest())

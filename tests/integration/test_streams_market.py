@@ -14,9 +14,7 @@ from bearpit_server.rules.sessions import Override
 from bearpit_server.services import streaming
 from bearpit_server.services.streaming import SerializeOnce
 
-from tests.integration.stage import Stage, make_stage, read, refused, token, until
-
-__all__ = ["make_stage"]  # a fixture
+from tests.integration.stage import Stage, read, refused, token, until
 
 AnyCall = grpc.aio.UnaryStreamCall[Any, Any]
 ME = token(1)

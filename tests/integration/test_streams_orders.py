@@ -7,17 +7,7 @@ from bearpit.v1.trading_pb2 import StreamOrdersRequest, StreamOrdersResponse
 from bearpit_server.storage.models import Event
 from bearpit_server.streams.feed import FARTHEST, QUEUE
 
-from tests.integration.stage import (
-    Listed,
-    Stage,
-    make_stage,
-    order_sequence,
-    refused,
-    token,
-    until,
-)
-
-__all__ = ["make_stage"]  # a fixture
+from tests.integration.stage import Listed, Stage, order_sequence, refused, token, until
 
 
 class Screen:

@@ -11,17 +11,7 @@ from bearpit_server.events.records import TradeRecord
 from bearpit_server.streams.feed import FARTHEST, QUEUE
 from bearpit_server.streams.trades import FIRST, MEMORY
 
-from tests.integration.stage import (
-    Listed,
-    Stage,
-    commit_trades,
-    make_stage,
-    refused,
-    token,
-    until,
-)
-
-__all__ = ["make_stage"]  # a fixture
+from tests.integration.stage import Listed, Stage, commit_trades, refused, token, until
 
 P = ParamSpec("P")
 T = TypeVar("T")

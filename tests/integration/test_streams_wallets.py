@@ -8,9 +8,7 @@ from bearpit_server.ledger.accounts import open_account
 from bearpit_server.storage.models import Account
 from bearpit_server.streams.players import MEMORY
 
-from tests.integration.stage import Stage, make_stage, refused, token, until
-
-__all__ = ["make_stage"]  # a fixture
+from tests.integration.stage import Stage, refused, token, until
 
 
 class Purse:

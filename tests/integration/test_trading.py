@@ -15,26 +15,14 @@ from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.rules.refusals import Refused
 
-from tests.integration.floor import (
-    CANCELLED,
-    FILLED,
-    IOC,
-    SHARED,
-    WORKING,
-    Floor,
-    buy,
-    make_floor,
-    make_shared_floor,
-    reason_of,
-    sell,
-    traded,
-)
+from tests.integration.floor import SHARED
+from tests.orders import CANCELLED, FILLED, IOC, WORKING, buy, reason_of, sell, traded
+from tests.venue import Venue
 
-__all__ = ["make_floor", "make_shared_floor"]  # fixtures
 pytestmark = SHARED
 
 
-async def test_a_trade_moves_cash_one_way_and_shares_the_other(floor: Floor) -> None:
+async def test_a_trade_moves_cash_one_way_and_shares_the_other(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=10)
     seller = await floor.trader(cash_cents=0, **{symbol: 100})
     buyer = await floor.trader(cash_cents=100_000)
@@ -48,7 +36,7 @@ async def test_a_trade_moves_cash_one_way_and_shares_the_other(floor: Floor) -> 
     assert (await floor.wallet(seller)).cash_cents == 40_000 - 40
 
 
-async def test_a_later_bid_never_fills_before_an_earlier_one_at_the_same_price(floor: Floor) -> None:
+async def test_a_later_bid_never_fills_before_an_earlier_one_at_the_same_price(floor: Venue) -> None:
     symbol = await floor.instrument()
     bidders = [await floor.trader() for _ in range(4)]
     bids = [(await floor.place(bidder, buy(symbol, 10, 100))).order.order_id for bidder in bidders]
@@ -63,7 +51,7 @@ async def test_a_later_bid_never_fills_before_an_earlier_one_at_the_same_price(f
         assert filled == [max(0, min(10, sold - 10 * place)) for place in range(4)]
 
 
-async def test_of_bids_sent_at_once_the_earlier_accepted_fills_first(floor: Floor) -> None:
+async def test_of_bids_sent_at_once_the_earlier_accepted_fills_first(floor: Venue) -> None:
     symbol = await floor.instrument()
     bidders = [await floor.trader() for _ in range(5)]
     placed = await asyncio.gather(*(floor.place(bidders[n % 5], buy(symbol, 1, 100)) for n in range(60)))
@@ -74,7 +62,7 @@ async def test_of_bids_sent_at_once_the_earlier_accepted_fills_first(floor: Floo
     assert filled == accepted[:30]
 
 
-async def test_a_better_price_fills_before_an_earlier_order(floor: Floor) -> None:
+async def test_a_better_price_fills_before_an_earlier_order(floor: Venue) -> None:
     symbol = await floor.instrument()
     early, better = await floor.trader(), await floor.trader()
     await floor.place(early, buy(symbol, 10, 100))
@@ -83,7 +71,7 @@ async def test_a_better_price_fills_before_an_earlier_order(floor: Floor) -> Non
     assert traded((await floor.place(seller, sell(symbol, 15, 99))).fills) == [(101, 10), (100, 5)]
 
 
-async def test_three_bids_are_not_accepted_on_one_balance(floor: Floor) -> None:
+async def test_three_bids_are_not_accepted_on_one_balance(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=10_000)
     results = await asyncio.gather(
@@ -93,7 +81,7 @@ async def test_three_bids_are_not_accepted_on_one_balance(floor: Floor) -> None:
     assert [error.reason for error in refused] == ["INSUFFICIENT_FUNDS"] * 2
 
 
-async def test_the_same_shares_are_not_sold_twice(floor: Floor) -> None:
+async def test_the_same_shares_are_not_sold_twice(floor: Venue) -> None:
     symbol, other = await floor.instrument(), await floor.instrument()
     seller = await floor.trader(**{symbol: 10, other: 10})
     results = await asyncio.gather(
@@ -106,7 +94,7 @@ async def test_the_same_shares_are_not_sold_twice(floor: Floor) -> None:
     assert not isinstance(results[-1], BaseException)
 
 
-async def test_an_unfunded_order_does_not_stop_the_ones_behind_it_in_its_batch(floor: Floor) -> None:
+async def test_an_unfunded_order_does_not_stop_the_ones_behind_it_in_its_batch(floor: Venue) -> None:
     symbol = await floor.instrument(lot=10)
     buyer = await floor.trader(cash_cents=10_000)
     specs = [
@@ -127,7 +115,7 @@ async def test_an_unfunded_order_does_not_stop_the_ones_behind_it_in_its_batch(f
     assert (await floor.book(symbol))[0] == [(100, 30)]
 
 
-async def test_refused_orders_do_not_stop_those_of_others_sent_at_once(floor: Floor) -> None:
+async def test_refused_orders_do_not_stop_those_of_others_sent_at_once(floor: Venue) -> None:
     symbol = await floor.instrument()
     poor, rich = await floor.trader(cash_cents=0), await floor.trader()
     mixed = [floor.place(poor if n % 2 else rich, buy(symbol, 1, 100)) for n in range(60)]
@@ -136,7 +124,7 @@ async def test_refused_orders_do_not_stop_those_of_others_sent_at_once(floor: Fl
     assert (await floor.book(symbol))[0] == [(100, 30)]
 
 
-async def test_a_market_sell_into_an_empty_book_makes_no_money(floor: Floor) -> None:
+async def test_a_market_sell_into_an_empty_book_makes_no_money(floor: Venue) -> None:
     symbol = await floor.instrument(reference_price_cents=1_000)
     seller = await floor.trader(cash_cents=5, **{symbol: 10})
     sold = await floor.place(seller, sell(symbol, 10))
@@ -146,13 +134,13 @@ async def test_a_market_sell_into_an_empty_book_makes_no_money(floor: Floor) -> 
     assert (wallet.cash_cents, wallet.positions[0].quantity, wallet.positions[0].held) == (5, 10, 0)
 
 
-async def test_a_market_order_that_nothing_bounds_is_refused(floor: Floor) -> None:
+async def test_a_market_order_that_nothing_bounds_is_refused(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller = await floor.trader(**{symbol: 10})
     await floor.refused(seller, sell(symbol, 10), "NO_REFERENCE_PRICE")
 
 
-async def test_a_partial_fill_leaves_the_price_of_the_rest(floor: Floor) -> None:
+async def test_a_partial_fill_leaves_the_price_of_the_rest(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=25)
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 100})
     await floor.place(seller, sell(symbol, 30, 90))
@@ -165,7 +153,7 @@ async def test_a_partial_fill_leaves_the_price_of_the_rest(floor: Floor) -> None
     assert (await floor.book(symbol))[0] == [(110, 50)]
 
 
-async def test_a_market_order_reports_no_more_than_it_filled(floor: Floor) -> None:
+async def test_a_market_order_reports_no_more_than_it_filled(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 30})
     await floor.place(seller, sell(symbol, 30, 100))
@@ -177,7 +165,7 @@ async def test_a_market_order_reports_no_more_than_it_filled(floor: Floor) -> No
     assert (wallet.positions[0].quantity, wallet.held_cents) == (30, 0)
 
 
-async def test_a_transfer_to_a_disabled_player_destroys_no_points(floor: Floor) -> None:
+async def test_a_transfer_to_a_disabled_player_destroys_no_points(floor: Venue) -> None:
     giver, gone = await floor.trader(cash_cents=1_000), await floor.trader(cash_cents=50)
     assert gone.player is not None
     operator = await floor.operator()
@@ -192,7 +180,7 @@ async def test_a_transfer_to_a_disabled_player_destroys_no_points(floor: Floor) 
     assert shown.wallet.cash_cents == 50
 
 
-async def test_disabling_a_player_on_the_real_exchange_cancels_the_orders(floor: Floor) -> None:
+async def test_disabling_a_player_on_the_real_exchange_cancels_the_orders(floor: Venue) -> None:
     symbol = await floor.instrument()
     leaver = await floor.trader()
     assert leaver.player is not None
@@ -208,7 +196,7 @@ async def test_disabling_a_player_on_the_real_exchange_cancels_the_orders(floor:
     assert [(order.order_id, order.end_reason) for order in shown.orders] == [(bid, pb.END_REASON_DISABLED)]
 
 
-async def test_self_trade_prevention_does_not_skip_the_order_for_everyone_behind(floor: Floor) -> None:
+async def test_self_trade_prevention_does_not_skip_the_order_for_everyone_behind(floor: Venue) -> None:
     symbol = await floor.instrument()
     both, behind = await floor.trader(**{symbol: 100}), await floor.trader()
     own = (await floor.place(both, buy(symbol, 10, 100))).order.order_id
@@ -222,7 +210,7 @@ async def test_self_trade_prevention_does_not_skip_the_order_for_everyone_behind
     assert await floor.book(symbol) == ([], [])
 
 
-async def test_one_order_sent_fifty_times_at_once_is_one_order(floor: Floor) -> None:
+async def test_one_order_sent_fifty_times_at_once_is_one_order(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     request = pb.PlaceOrderRequest(order=buy(symbol, 1, 100), request_id="once")
@@ -231,7 +219,7 @@ async def test_one_order_sent_fifty_times_at_once_is_one_order(floor: Floor) -> 
     assert (await floor.wallet(buyer)).held_cents == 100
 
 
-async def test_one_order_fifty_times_in_one_batch_is_one_order(floor: Floor) -> None:
+async def test_one_order_fifty_times_in_one_batch_is_one_order(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 10})
     await floor.place(seller, sell(symbol, 10, 100))
@@ -241,7 +229,7 @@ async def test_one_order_fifty_times_in_one_batch_is_one_order(floor: Floor) -> 
     assert await floor.book(symbol) == ([], [(100, 8)])
 
 
-async def test_an_order_sent_again_later_is_told_with_its_fills(floor: Floor) -> None:
+async def test_an_order_sent_again_later_is_told_with_its_fills(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=30)
     buyer, seller = await floor.trader(), await floor.trader(**{symbol: 10})
     await floor.place(seller, sell(symbol, 10, 100))
@@ -251,7 +239,7 @@ async def test_an_order_sent_again_later_is_told_with_its_fills(floor: Floor) ->
     assert await buyer.trading.PlaceOrder(request) == first
 
 
-async def test_an_order_whose_answer_was_lost_is_found_by_its_request(floor: Floor) -> None:
+async def test_an_order_whose_answer_was_lost_is_found_by_its_request(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, other = await floor.trader(), await floor.trader()
     request = pb.PlaceOrderRequest(order=buy(symbol, 10, 100), request_id=f"lost {symbol}")
@@ -263,7 +251,7 @@ async def test_an_order_whose_answer_was_lost_is_found_by_its_request(floor: Flo
     assert refused.value.reason == "NOT_FOUND"
 
 
-async def test_one_transfer_sent_fifty_times_at_once_moves_the_points_once(floor: Floor) -> None:
+async def test_one_transfer_sent_fifty_times_at_once_moves_the_points_once(floor: Venue) -> None:
     giver, taker = await floor.trader(cash_cents=10_000), await floor.trader(cash_cents=0)
     assert taker.player is not None
     name = taker.player.name
@@ -273,7 +261,7 @@ async def test_one_transfer_sent_fifty_times_at_once_moves_the_points_once(floor
     assert (await floor.wallet(taker)).cash_cents == 100
 
 
-async def test_fifty_transfers_at_once_move_no_more_than_there_is(floor: Floor) -> None:
+async def test_fifty_transfers_at_once_move_no_more_than_there_is(floor: Venue) -> None:
     giver, taker = await floor.trader(cash_cents=1_000), await floor.trader(cash_cents=0)
     assert taker.player is not None
     name = taker.player.name
@@ -285,7 +273,7 @@ async def test_fifty_transfers_at_once_move_no_more_than_there_is(floor: Floor) 
     assert (await floor.wallet(taker)).cash_cents == 1_000
 
 
-async def test_one_cancel_sent_fifty_times_at_once_has_one_answer(floor: Floor) -> None:
+async def test_one_cancel_sent_fifty_times_at_once_has_one_answer(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader(cash_cents=100)
     order_id = (await floor.place(buyer, buy(symbol, 1, 100))).order.order_id
@@ -296,7 +284,7 @@ async def test_one_cancel_sent_fifty_times_at_once_has_one_answer(floor: Floor) 
     assert (wallet.cash_cents, wallet.held_cents) == (100, 0)
 
 
-async def test_one_cancel_of_all_sent_fifty_times_at_once_has_one_answer(floor: Floor) -> None:
+async def test_one_cancel_of_all_sent_fifty_times_at_once_has_one_answer(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     for price in (100, 101, 102):
@@ -306,7 +294,7 @@ async def test_one_cancel_of_all_sent_fifty_times_at_once_has_one_answer(floor: 
     assert {len(answer.orders) for answer in answers} == {3}
 
 
-async def test_one_amendment_sent_fifty_times_at_once_is_one(floor: Floor) -> None:
+async def test_one_amendment_sent_fifty_times_at_once_is_one(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
     order_id = (await floor.place(buyer, buy(symbol, 5, 100))).order.order_id
@@ -319,7 +307,7 @@ async def test_one_amendment_sent_fifty_times_at_once_is_one(floor: Floor) -> No
     assert events == [(1,)]
 
 
-async def test_an_amendment_sent_again_is_told_with_the_fills_it_brought(floor: Floor) -> None:
+async def test_an_amendment_sent_again_is_told_with_the_fills_it_brought(floor: Venue) -> None:
     symbol = await floor.instrument()
     seller, buyer = await floor.trader(**{symbol: 10}), await floor.trader()
     await floor.place(seller, sell(symbol, 2, 100))
@@ -334,7 +322,7 @@ async def test_an_amendment_sent_again_is_told_with_the_fills_it_brought(floor: 
     assert (amended.order.filled_quantity, again.order.filled_quantity) == (6, 8)
 
 
-async def test_a_request_id_with_another_body_is_refused(floor: Floor) -> None:
+async def test_a_request_id_with_another_body_is_refused(floor: Venue) -> None:
     symbol = await floor.instrument()
     buyer, other = await floor.trader(), await floor.trader()
     assert other.player is not None
@@ -358,14 +346,14 @@ async def test_a_request_id_with_another_body_is_refused(floor: Floor) -> None:
     assert await floor.wallet(buyer) == before
 
 
-async def test_two_players_may_use_the_same_request_id(floor: Floor) -> None:
+async def test_two_players_may_use_the_same_request_id(floor: Venue) -> None:
     symbol = await floor.instrument()
     request = pb.PlaceOrderRequest(order=buy(symbol, 1, 100), request_id="mine")
     answers = [await (await floor.trader()).trading.PlaceOrder(request) for _ in range(2)]
     assert answers[0].order.order_id != answers[1].order.order_id
 
 
-async def test_nobody_can_see_cancel_or_amend_the_order_of_another(floor: Floor) -> None:
+async def test_nobody_can_see_cancel_or_amend_the_order_of_another(floor: Venue) -> None:
     symbol = await floor.instrument()
     owner, other = await floor.trader(), await floor.trader()
     order_id = (await floor.place(owner, buy(symbol, 5, 100))).order.order_id
@@ -382,11 +370,10 @@ async def test_nobody_can_see_cancel_or_amend_the_order_of_another(floor: Floor)
 
 
 async def test_a_fault_in_a_book_is_answered_and_the_book_is_built_again(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+    floor: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     symbol = await floor.instrument()
     buyer = await floor.trader()
-    assert floor.running is not None
     exchange = floor.running.exchange
     order_id = (await floor.place(buyer, buy(symbol, 1, 100))).order.order_id
 
@@ -403,7 +390,7 @@ async def test_a_fault_in_a_book_is_answered_and_the_book_is_built_again(
 
 
 async def test_what_reaches_beyond_the_locked_accounts_is_settled_right_after(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+    floor: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The stop's owner is no party of the trade that triggers it, nor is whoever it then meets."""
     symbol = await floor.instrument(fee_bps=10)
@@ -432,7 +419,7 @@ async def test_what_reaches_beyond_the_locked_accounts_is_settled_right_after(
 
 
 async def test_an_order_whose_settlement_fails_is_accepted_and_executed_by_the_rebuilt_book(
-    floor: Floor, monkeypatch: pytest.MonkeyPatch
+    floor: Venue, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     symbol = await floor.instrument()
     maker, taker = await floor.trader(**{symbol: 5}), await floor.trader()
@@ -455,14 +442,13 @@ async def test_an_order_whose_settlement_fails_is_accepted_and_executed_by_the_r
     assert len(await floor.fills(taker)) == 1
 
 
-async def test_looking_at_a_book_that_there_is_not_hangs_nobody(floor: Floor) -> None:
-    assert floor.running is not None
+async def test_looking_at_a_book_that_there_is_not_hangs_nobody(floor: Venue) -> None:
     with pytest.raises(KeyError):
         await asyncio.wait_for(floor.running.exchange.depth(10**9, 1), 10)
     assert (await floor.trader()).player is not None
 
 
-async def test_every_share_of_fifty_takers_at_once_comes_from_one_maker(floor: Floor) -> None:
+async def test_every_share_of_fifty_takers_at_once_comes_from_one_maker(floor: Venue) -> None:
     symbol = await floor.instrument(fee_bps=10)
     maker = await floor.trader(**{symbol: 100})
     takers = [await floor.trader() for _ in range(10)]
