@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from bearpit.client import Client
 from bearpit_server.storage.database import Database
 
 from tests.postgres import Postgres
@@ -30,3 +31,9 @@ async def venue(postgres: Postgres) -> AsyncIterator[Venue]:
     """The real server, with an operator and nothing else; the ledger is proved at the end."""
     async with open_venue(postgres) as made:
         yield made
+
+
+@pytest.fixture
+async def operator(venue: Venue) -> Client:
+    """The operator of that server, signed in."""
+    return await venue.operator()

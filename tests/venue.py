@@ -5,12 +5,13 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from argon2 import PasswordHasher
 from bearpit.client import BearpitError, Client, connect
@@ -71,13 +72,15 @@ class Venue:
             )
         return await self.sign_in(name)
 
-    async def list_instrument(self, symbol: str, fee_bps: int = 0, **terms: int) -> None:
+    async def list_instrument(
+        self, symbol: str = "ACME", fee_bps: int = 0, **terms: int
+    ) -> market_pb2.Instrument:
         """A new instrument."""
         operator = await self.operator()
         request = admin_pb2.CreateInstrumentRequest(symbol=symbol, name=symbol, fee_bps=fee_bps)
         for term, value in terms.items():
             setattr(request, term, value)
-        await operator.admin.CreateInstrument(request)
+        return (await operator.admin.CreateInstrument(request)).instrument
 
     async def set_market(self, override: admin_pb2.MarketOverride) -> None:
         """Open or close by hand, and wait until every book has followed."""
@@ -139,11 +142,10 @@ class Venue:
     async def refused(self, client: Client, spec: trading_pb2.OrderSpec, reason: str) -> BearpitError:
         """The order is refused for that reason, and nothing of the player's changes."""
         before = await self.wallet(client)
-        with pytest.raises(BearpitError) as caught:
-            await self.place(client, spec)
-        assert caught.value.reason == reason
+        error = await refused(self.place(client, spec))
+        assert error.reason == reason
         assert await self.wallet(client) == before
-        return caught.value
+        return error
 
     async def order(self, client: Client, order_id: int) -> trading_pb2.Order:
         """An order of a player as it is now."""
@@ -207,6 +209,17 @@ class Venue:
         """The doctor's proofs all hold."""
         broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
         assert not broken, broken
+
+
+async def refused(call: Awaitable[object]) -> BearpitError:
+    """What a call was refused with, through our client or a bare stub."""
+    with pytest.raises((BearpitError, grpc.aio.AioRpcError)) as caught:
+        await call
+    error = caught.value
+    if isinstance(error, grpc.aio.AioRpcError):
+        return BearpitError.from_rpc(error)
+    assert isinstance(error, BearpitError)
+    return error
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """`bearpit-admin` against a running server: as typed, as piped, as answered on a terminal."""
 
+import asyncio
 import csv
 import io
 import json
@@ -16,14 +17,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bearpit.client import connect
+from bearpit.v1 import trading_pb2
 from bearpit_admin import remote
 from bearpit_admin.app import app
+from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.database import Database
 from typer.testing import CliRunner, Result
 
-from tests.integration.house import place_buy, serving_beside
+from tests.orders import buy
 from tests.postgres import Postgres
-from tests.venue import OPERATOR, PASSWORD
+from tests.venue import OPERATOR, PASSWORD, ServerProcess
 
 COMMAND = [sys.executable, "-m", "bearpit_admin"]
 PATIENCE = 20
@@ -32,12 +36,25 @@ PATIENCE = 20
 @pytest.fixture(scope="module", name="database")
 def make_database(postgres: Postgres) -> Iterator[Database]:
     with postgres.database() as database:
+        create_first_operator(database, OPERATOR, PASSWORD)
         yield database
 
 
+@contextmanager
+def running(server: ServerProcess) -> Iterator[str]:
+    """The server until it is killed; gives its address."""
+    asyncio.run(server.start())
+    try:
+        yield server.address
+    finally:
+        server.kill()
+
+
 @pytest.fixture(scope="module", name="address")
-def make_address(postgres: Postgres, database: Database) -> Iterator[str]:
-    with serving_beside(postgres.url_of(database)) as address:
+def make_address(
+    postgres: Postgres, database: Database, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    with running(ServerProcess(postgres.url_of(database), tmp_path_factory.mktemp("server"))) as address:
         yield address
 
 
@@ -206,7 +223,7 @@ STORY: list[tuple[str, int, str]] = [
     ("players disable operator --yes", 2, "yourself"),
     ("players reset-password t_bob --yes", 0, r"^\S{12,}$"),
     ("status", 0, "market_phase\tclosed"),
-    ("status", 0, "shards\t16 free$"),
+    ("status", 0, r"shards\t16 at 127.0.0.1:\d+$"),
     ("events --type settings. --limit 1", 0, "settings.changed"),
     ("events --after nonsense", 2, "position"),
     ("doctor", 0, "yes\treplaying the postings gives every balance"),
@@ -406,12 +423,17 @@ def test_a_service_token_serves_where_nobody_signs_in(tmp_path: Path) -> None:
 # --- orders, events, proofs --------------------------------------------------------------------------------
 
 
-def test_an_order_of_anyone_is_listed_and_cancelled(database: Database) -> None:
-    done("instruments", "create", "CNCL", "--name", "Cancel me")
-    done("players", "create", "trader", "--cash", "100.00")
-    [player] = rows("players", "list", "--search", "trader")
-    with database.transaction():
-        order_id = place_buy(int(str(player["id"])), 5, 1_240, "CNCL")
+def test_an_order_of_anyone_is_listed_and_cancelled(address: str) -> None:
+    async def place() -> int:
+        async with connect(address) as trader:
+            await trader.sign_in("trader", password)
+            request = trading_pb2.PlaceOrderRequest(order=buy("CNCL", 5, 1_240))
+            return (await trader.trading.PlaceOrder(request)).order.order_id
+
+    done("instruments", "create", "CNCL", "--name", "Cancel me", "--fee-bps", "0")
+    password = done("players", "create", "trader", "--cash", "100.00").strip()
+    done("market", "open")
+    order_id = asyncio.run(place())
     [order] = rows("orders", "list", "--player", "trader", "--open")
     assert (order["id"], order["price"], order["held"], order["side"]) == (order_id, "12.40", "62.00", "buy")
     assert "cancelled order" in done("orders", "cancel", str(order_id), "--yes")
@@ -440,28 +462,13 @@ def test_followed_events_come_as_they_happen_and_end_with_an_interrupt() -> None
     assert "Traceback" not in errors
 
 
-@contextmanager
-def real_server(url: str, port: int = 0) -> Iterator[int]:
-    """`bearpit-server` until it is killed; gives its port."""
-    command = [sys.executable, "-m", "bearpit_server", "serve", "--address", f"127.0.0.1:{port}"]
-    environment = {**os.environ, "BEARPIT_DATABASE_URL": url}
-    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        assert process.stderr is not None
-        line = next(line for line in process.stderr if "ready on" in line)
-        try:
-            yield int(line.rpartition(":")[2])
-        finally:
-            process.kill()
-            process.stderr.read()
-
-
 def test_followed_events_go_on_when_the_server_is_there_again(
     postgres: Postgres, database: Database, tmp_path: Path
 ) -> None:
-    url = postgres.url_of(database)
+    server = ServerProcess(postgres.url_of(database), tmp_path)
     own = {**os.environ, "BEARPIT_HOME": str(tmp_path), "BEARPIT_PASSWORD": PASSWORD}
-    with real_server(url) as port:
-        own["BEARPIT_SERVER"] = f"127.0.0.1:{port}"
+    with running(server) as address:
+        own["BEARPIT_SERVER"] = address
         assert piped("login", OPERATOR, **own).returncode == 0
         follower = subprocess.Popen(
             [*COMMAND, "events", "--type", "announcement.", "--follow", "-o", "jsonl"],
@@ -475,7 +482,7 @@ def test_followed_events_go_on_when_the_server_is_there_again(
         assert piped("announce", "before", **own).returncode == 0
         next(line for line in follower.stdout if "before" in line)
     assert "trying again" in follower.stderr.readline()
-    with real_server(url, port):
+    with running(server):
         assert piped("announce", "after", **own).returncode == 0
         assert "after" in json.loads(follower.stdout.readline())["payload"]
         follower.send_signal(signal.SIGINT)

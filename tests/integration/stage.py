@@ -1,7 +1,7 @@
 """A stage for the streams: their services and hubs, a bus, a PostgreSQL; tests play the exchange."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,8 +9,6 @@ from itertools import count
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import grpc
-import pytest
-from bearpit.client.errors import BearpitError
 from bearpit.v1.market_pb2_grpc import (
     MarketServiceServicer,
     MarketServiceStub,
@@ -314,13 +312,6 @@ async def read(call: "grpc.aio.UnaryStreamCall[Q, F]") -> F:
         frame = await call.read()
     assert isinstance(frame, Message), "the stream goes on"
     return cast(F, frame)
-
-
-async def refused(call: Awaitable[object]) -> BearpitError:
-    """What a call was refused with."""
-    with pytest.raises(grpc.aio.AioRpcError) as failed:
-        await call
-    return BearpitError.from_rpc(failed.value)
 
 
 async def until(holds: Callable[[], bool]) -> None:

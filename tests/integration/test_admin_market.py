@@ -12,18 +12,8 @@ from bearpit_server.storage.models import (
     Instrument,
 )
 
-from tests.integration.house import (
-    House,
-    make_house,
-    make_instrument,
-    make_operator,
-    make_player,
-    place_buy,
-    refused,
-)
-from tests.venue import OPERATOR
-
-__all__ = ["make_house", "make_operator"]  # fixtures
+from tests.orders import buy
+from tests.venue import OPERATOR, Venue, refused
 
 INT64 = 2**63 - 1
 
@@ -31,20 +21,20 @@ INT64 = 2**63 - 1
 # --- instruments -----------------------------------------------------------------------------------
 
 
-async def test_a_new_instrument_has_the_contracts_defaults(operator: Client, house: House) -> None:
-    made = await make_instrument(operator)
+async def test_a_new_instrument_has_the_contracts_defaults(operator: Client, venue: Venue) -> None:
+    request = pb.CreateInstrumentRequest(symbol="ACME", name="Acme Ltd")
+    made = (await operator.admin.CreateInstrument(request)).instrument
     assert (made.tick_cents, made.lot, made.min_quantity, made.max_quantity) == (1, 1, 1, 1_000_000)
     assert (made.fee_bps, made.band_bps, made.shares_issued) == (10, 0, 0)
     assert (made.mechanism, made.phase) == ("order_book", market_pb2.PHASE_CLOSED)
     assert not made.HasField("ipo")
-    assert house.exchange.refreshed == 1
-    assert "ACME" in house.exchange.instruments
+    assert "ACME" in venue.running.exchange.instruments
 
 
-async def test_its_lot_sets_the_sizes(operator: Client) -> None:
-    made = await make_instrument(operator, lot=100)
+async def test_its_lot_sets_the_sizes(venue: Venue) -> None:
+    made = await venue.list_instrument(lot=100)
     assert (made.min_quantity, made.max_quantity) == (100, 100_000_000)
-    huge = await make_instrument(operator, "HUGE", lot=7_000)
+    huge = await venue.list_instrument("HUGE", lot=7_000)
     assert (huge.min_quantity, huge.max_quantity) == (7_000, 999_999_000)
 
 
@@ -77,25 +67,27 @@ async def test_its_lot_sets_the_sizes(operator: Client) -> None:
         ({"reference_price_cents": 10**9 + 1}, "INVALID_FIELD"),
     ],
 )
-async def test_instruments_that_cannot_be(more: dict[str, object], reason: str, operator: Client) -> None:
-    await make_instrument(operator, "TAKEN")
+async def test_instruments_that_cannot_be(
+    more: dict[str, object], reason: str, operator: Client, venue: Venue
+) -> None:
+    await venue.list_instrument("TAKEN")
     wanted: dict[str, object] = {"symbol": "ACME", "name": "Acme Ltd", **more}
     request = pb.CreateInstrumentRequest(**wanted)  # type: ignore[arg-type]
     assert (await refused(operator.admin.CreateInstrument(request))).reason == reason
 
 
-async def test_an_update_changes_what_is_given_and_nothing_else(operator: Client, house: House) -> None:
-    before = await make_instrument(operator, reference_price_cents=1_240)
+async def test_an_update_changes_what_is_given_and_nothing_else(operator: Client, venue: Venue) -> None:
+    before = await venue.list_instrument(fee_bps=10, reference_price_cents=1_240)
     request = pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=0, band_bps=500)
     after = (await operator.admin.UpdateInstrument(request)).instrument
     before.fee_bps, before.band_bps = 0, 500
     assert after == before
-    [event] = await house.database.run(log.newest, 1, "instrument.updated")
+    [event] = await venue.database.run(log.newest, 1, "instrument.updated")
     assert event.payload == {"fee_bps": 0, "band_bps": 500}
 
 
-async def test_an_update_is_checked_as_a_whole(operator: Client) -> None:
-    await make_instrument(operator, lot=10)
+async def test_an_update_is_checked_as_a_whole(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument(lot=10)
     for bad in (
         pb.UpdateInstrumentRequest(symbol="ACME", max_quantity=5),
         pb.UpdateInstrumentRequest(symbol="ACME", min_quantity=0),
@@ -107,8 +99,8 @@ async def test_an_update_is_checked_as_a_whole(operator: Client) -> None:
     assert (await refused(operator.admin.UpdateInstrument(missing))).reason == "NOT_FOUND"
 
 
-async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, house: House) -> None:
-    await make_instrument(operator, tick_cents=5, lot=10)
+async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument(tick_cents=5, lot=10)
     request = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000, request_id="ipo")
     offered = (await operator.admin.OpenIpo(request)).instrument
     assert offered.shares_issued == 10_000
@@ -117,7 +109,7 @@ async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, house: Hou
     assert (await operator.admin.OpenIpo(request)).instrument == offered
     again = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000)
     assert (await refused(operator.admin.OpenIpo(again))).reason == "ALREADY_EXISTS"
-    held = await house.database.run(
+    held = await venue.database.run(
         lambda: dict(Account.select(Account.kind, Account.balance).where(Account.asset > 0).tuples())
     )
     assert held == {"issuer": -10_000, "treasury": 10_000}
@@ -136,25 +128,28 @@ async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, house: Hou
         (1_240, 15, "OFF_LOT"),
     ],
 )
-async def test_ipos_that_cannot_be(price: int, quantity: int, reason: str, operator: Client) -> None:
-    await make_instrument(operator, tick_cents=5, lot=10)
+async def test_ipos_that_cannot_be(
+    price: int, quantity: int, reason: str, operator: Client, venue: Venue
+) -> None:
+    await venue.list_instrument(tick_cents=5, lot=10)
     request = pb.OpenIpoRequest(symbol="ACME", price_cents=price, quantity=quantity)
     assert (await refused(operator.admin.OpenIpo(request))).reason == reason
 
 
-async def test_ten_ipos_at_once_are_one(operator: Client, house: House) -> None:
-    await make_instrument(operator)
+async def test_ten_ipos_at_once_are_one(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument()
     requests = [pb.OpenIpoRequest(symbol="ACME", price_cents=10, quantity=100) for _ in range(10)]
     answers = await asyncio.gather(*map(operator.admin.OpenIpo, requests), return_exceptions=True)
     assert sum(isinstance(answer, BearpitError) for answer in answers) == 9
-    row = await house.database.run(lambda: Instrument.get(Instrument.symbol == "ACME"))
+    row = await venue.database.run(lambda: Instrument.get(Instrument.symbol == "ACME"))
     assert row.ipo_quantity == 100
 
 
 # --- the market ------------------------------------------------------------------------------------
 
 
-async def test_the_market_is_opened_and_closed_by_hand(operator: Client, house: House) -> None:
+async def test_the_market_is_opened_and_closed_by_hand(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument()
     for override, phase in (
         (pb.MARKET_OVERRIDE_OPEN, market_pb2.PHASE_OPEN),
         (pb.MARKET_OVERRIDE_PRE_OPEN, market_pb2.PHASE_PRE_OPEN),
@@ -164,15 +159,18 @@ async def test_the_market_is_opened_and_closed_by_hand(operator: Client, house: 
         answer = await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=override))
         assert answer.status.phase == phase
         assert (await operator.admin.GetSchedule(pb.GetScheduleRequest())).override == override
-    assert house.exchange.refreshed == 4
+        await venue.settled()
+        assert (await venue.quote("ACME")).phase == phase
 
 
-async def test_a_rehearsed_opening_tells_the_phase_and_opens_nothing(operator: Client, house: House) -> None:
+async def test_a_rehearsed_opening_tells_the_phase_and_opens_nothing(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument()
     request = pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, validate_only=True)
     assert (await operator.admin.SetMarketOverride(request)).status.phase == market_pb2.PHASE_OPEN
     held = await operator.admin.GetSchedule(pb.GetScheduleRequest())
     assert held.override == pb.MARKET_OVERRIDE_NONE
-    assert house.exchange.refreshed == 0
+    await venue.settled()
+    assert (await venue.quote("ACME")).phase == market_pb2.PHASE_CLOSED
 
 
 async def test_hours_are_set_shown_and_removed(operator: Client) -> None:
@@ -221,9 +219,9 @@ async def test_hours_that_cannot_be(change: dict[str, object], field: str, opera
     assert (await refused(operator.admin.SetSchedule(request))).field == field
 
 
-async def test_one_is_halted_by_itself_and_all_together(operator: Client) -> None:
-    await make_instrument(operator, "ACME")
-    await make_instrument(operator, "BOLT")
+async def test_one_is_halted_by_itself_and_all_together(operator: Client, venue: Venue) -> None:
+    await venue.list_instrument("ACME")
+    await venue.list_instrument("BOLT")
     await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN))
 
     async def halt(symbol: str, halted: bool) -> dict[str, int]:
@@ -263,13 +261,14 @@ async def test_an_announcement_stands_until_the_next_or_its_end(operator: Client
 # --- orders and trades -----------------------------------------------------------------------------
 
 
-async def test_orders_of_anyone_are_listed_and_cancelled(operator: Client, house: House) -> None:
+async def test_orders_of_anyone_are_listed_and_cancelled(operator: Client, venue: Venue) -> None:
     ids = []
-    await make_instrument(operator, "ACME")
-    await make_instrument(operator, "BOLT")
+    await venue.list_instrument("ACME")
+    await venue.list_instrument("BOLT")
+    await venue.open_market()
     for name, symbol in (("ada", "ACME"), ("bob", "ACME"), ("bobby", "BOLT")):
-        player = await make_player(operator, name)
-        ids.append(await house.database.run(place_buy, player.player_id, 5, 1_000, symbol))
+        player = await venue.player(name, 100_000)
+        ids.append((await venue.place(player, buy(symbol, 5, 1_000))).order.order_id)
 
     async def listed(**query: object) -> list[tuple[int, str]]:
         request = pb.ListPlayerOrdersRequest(**query)  # type: ignore[arg-type]

@@ -16,7 +16,7 @@ from bearpit_server.identity import players
 from bearpit_server.identity.callers import Role
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
-from bearpit_server.rules.orders import EndReason
+from bearpit_server.rules.orders import EndReason, OrderStatus
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.clock import now
@@ -25,57 +25,61 @@ from bearpit_server.storage.models import (
     Account,
     Event,
     Instrument,
+    Order,
     Posting,
     Request,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.house import (
-    House,
-    make_house,
-    make_instrument,
-    make_operator,
-    make_player,
-    place_buy,
-    refused,
-)
+from tests.orders import WORKING, buy
 from tests.postgres import Postgres
-from tests.venue import OPERATOR, PASSWORD
-
-__all__ = ["make_house", "make_operator"]  # fixtures
+from tests.venue import OPERATOR, PASSWORD, Venue, refused
 
 INT64 = 2**63 - 1
+
+
+async def bidder(venue: Venue) -> tuple[Client, int]:
+    """Ada with 1,000.00, of which an open order holds 50.00; and the order's id."""
+    ada = await venue.player("ada", 100_000)
+    return ada, await bid(venue, ada)
+
+
+async def bid(venue: Venue, client: Client) -> int:
+    """An open order for 50.00 on a new instrument; its id."""
+    await venue.list_instrument()
+    await venue.open_market()
+    return (await venue.place(client, buy("ACME", 5, 1_000))).order.order_id
 
 
 # --- players ---------------------------------------------------------------------------------------
 
 
-async def test_a_new_player_has_the_games_starting_cash_by_a_posting(operator: Client, house: House) -> None:
+async def test_a_new_player_has_the_games_starting_cash_by_a_posting(operator: Client, venue: Venue) -> None:
     made = await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", password=PASSWORD))
     assert made.password == ""
     assert made.player.role == auth_pb2.ROLE_PLAYER
     found = await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ADA"))
     assert found.wallet.cash_cents == 1_000_000
-    [grant] = await house.database.run(wallets.movements, made.player.player_id, wallets.EVERYTHING, None, 9)
+    [grant] = await venue.database.run(wallets.movements, made.player.player_id, wallets.EVERYTHING, None, 9)
     assert (grant.reason, grant.amount) == ("grant", 1_000_000)
 
 
-async def test_a_made_up_password_is_told_once_and_works(operator: Client, house: House) -> None:
+async def test_a_made_up_password_is_told_once_and_works(operator: Client, venue: Venue) -> None:
     request = pb.CreatePlayerRequest(name="ada", request_id="once")
     made = await operator.admin.CreatePlayer(request)
     assert len(made.password) >= 12
     again = await operator.admin.CreatePlayer(request)
     assert (again.player, again.password) == (made.player, "")
-    async with connect(house.address) as ada:
+    async with connect(venue.address) as ada:
         assert (await ada.sign_in("ada", made.password)).name == "ada"
 
 
-async def test_no_password_is_kept_with_the_request(operator: Client, house: House) -> None:
+async def test_no_password_is_kept_with_the_request(operator: Client, venue: Venue) -> None:
     await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", password="battery staple"))
     await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="bob"))
-    rows = await house.database.run(lambda: list(Request.select()))
-    events = await house.database.run(lambda: [json.dumps(row.payload) for row in Event.select()])
+    rows = await venue.database.run(lambda: list(Request.select()))
+    events = await venue.database.run(lambda: [json.dumps(row.payload) for row in Event.select()])
     assert len(rows) == 2
     assert not any(b"battery staple" in bytes(row.response) for row in rows)
     assert not any("battery" in event or "argon2" in event for event in events)
@@ -122,9 +126,9 @@ async def test_twenty_requests_for_one_name_make_one_player(operator: Client) ->
     assert refusals == ["ALREADY_EXISTS"] * 19
 
 
-async def test_players_are_searched_and_paged_by_id(operator: Client) -> None:
+async def test_players_are_searched_and_paged_by_id(operator: Client, venue: Venue) -> None:
     for name in ("ada_1", "ada_2", "adaX3", "bob"):
-        await make_player(operator, name)
+        await venue.player(name, 100_000)
 
     async def names(**query: object) -> list[str]:
         found, token = [], ""
@@ -153,54 +157,49 @@ async def test_a_list_answers_nothing_beyond_its_bounds(operator: Client) -> Non
 
 
 async def test_a_disabled_player_is_out_at_once_and_its_orders_are_cancelled(
-    operator: Client, house: House
+    operator: Client, venue: Venue
 ) -> None:
-    ada_id = (await make_player(operator)).player_id
-    await make_instrument(operator)
-    order_id = await house.database.run(place_buy, ada_id, 5, 1_000)
-    async with connect(house.address) as ada:
-        await ada.sign_in("ada", PASSWORD)
-        request = pb.SetPlayerDisabledRequest(name="ada", disabled=True, request_id="off")
-        done = await operator.admin.SetPlayerDisabled(request)
-        assert (done.player.disabled, done.cancelled_orders) == (True, 1)
-        assert (await refused(ada.auth.GetMe(auth_pb2.GetMeRequest()))).code in (
-            grpc.StatusCode.UNAUTHENTICATED,
-            grpc.StatusCode.PERMISSION_DENIED,
-        )
-        assert (
-            await refused(ada.auth.SignIn(auth_pb2.SignInRequest(name="ada", password=PASSWORD)))
-        ).reason == ("PLAYER_DISABLED")
-    assert house.exchange.cancelled == [(order_id, EndReason.DISABLED)]
+    ada, order_id = await bidder(venue)
+    request = pb.SetPlayerDisabledRequest(name="ada", disabled=True, request_id="off")
+    done = await operator.admin.SetPlayerDisabled(request)
+    assert (done.player.disabled, done.cancelled_orders) == (True, 1)
+    assert (await refused(ada.auth.GetMe(auth_pb2.GetMeRequest()))).code in (
+        grpc.StatusCode.UNAUTHENTICATED,
+        grpc.StatusCode.PERMISSION_DENIED,
+    )
+    assert (await refused(ada.auth.SignIn(auth_pb2.SignInRequest(name="ada", password=PASSWORD)))).reason == (
+        "PLAYER_DISABLED"
+    )
+    ended = await venue.database.run(Order.get_by_id, order_id)
+    assert (ended.status, ended.end_reason) == (OrderStatus.CANCELLED, EndReason.DISABLED)
     found = await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ada"))
     assert (found.wallet.cash_cents, found.wallet.held_cents) == (100_000, 0)
 
 
 async def test_a_late_repetition_of_a_disabling_cancels_nothing_of_an_enabled_player(
-    operator: Client, house: House
+    operator: Client, venue: Venue
 ) -> None:
-    ada_id = (await make_player(operator)).player_id
-    await make_instrument(operator)
+    await venue.player("ada", 100_000)
     off = pb.SetPlayerDisabledRequest(name="ada", disabled=True, request_id="off")
     first = await operator.admin.SetPlayerDisabled(off)
     await operator.admin.SetPlayerDisabled(pb.SetPlayerDisabledRequest(name="ada", disabled=False))
-    await house.database.run(place_buy, ada_id, 5, 1_000)
+    ada = await venue.sign_in("ada")
+    order_id = await bid(venue, ada)
     assert await operator.admin.SetPlayerDisabled(off) == first
-    assert house.exchange.cancelled == []
+    assert (await venue.order(ada, order_id)).status == WORKING
     assert not (await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ada"))).player.disabled
     await operator.admin.SetPlayerDisabled(pb.SetPlayerDisabledRequest(name="ada", disabled=True))
 
 
 async def test_a_rehearsed_disabling_counts_the_orders_and_leaves_them(
-    operator: Client, house: House
+    operator: Client, venue: Venue
 ) -> None:
-    ada_id = (await make_player(operator)).player_id
-    await make_instrument(operator)
-    await house.database.run(place_buy, ada_id, 5, 1_000)
+    ada, order_id = await bidder(venue)
     request = pb.SetPlayerDisabledRequest(name="ada", disabled=True, request_id="x", validate_only=True)
     told = await operator.admin.SetPlayerDisabled(request)
     assert (told.player.disabled, told.cancelled_orders) == (True, 1)
     assert not (await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ada"))).player.disabled
-    assert house.exchange.cancelled == []
+    assert (await venue.order(ada, order_id)).status == WORKING
 
 
 async def test_nobody_disables_himself(operator: Client) -> None:
@@ -209,38 +208,35 @@ async def test_nobody_disables_himself(operator: Client) -> None:
 
 
 async def test_a_reset_password_ends_all_sign_ins_and_the_new_one_works(
-    operator: Client, house: House
+    operator: Client, venue: Venue
 ) -> None:
-    await make_player(operator)
-    async with connect(house.address) as ada:
+    ada = await venue.player("ada")
+    reset = await operator.admin.ResetPassword(pb.ResetPasswordRequest(name="ada"))
+    assert (await refused(ada.auth.GetMe(auth_pb2.GetMeRequest()))).reason == "NOT_SIGNED_IN"
+    with pytest.raises(BearpitError):
         await ada.sign_in("ada", PASSWORD)
-        reset = await operator.admin.ResetPassword(pb.ResetPasswordRequest(name="ada"))
-        assert (await refused(ada.auth.GetMe(auth_pb2.GetMeRequest()))).reason == "NOT_SIGNED_IN"
-        with pytest.raises(BearpitError):
-            await ada.sign_in("ada", PASSWORD)
-        await ada.sign_in("ada", reset.password)
+    await ada.sign_in("ada", reset.password)
 
 
-async def test_a_rehearsed_reset_leaves_the_password(operator: Client, house: House) -> None:
-    await make_player(operator)
+async def test_a_rehearsed_reset_leaves_the_password(operator: Client, venue: Venue) -> None:
+    await venue.player("ada", 100_000)
     request = pb.ResetPasswordRequest(name="ada", request_id="x", validate_only=True)
     assert (await operator.admin.ResetPassword(request)).password == ""
-    async with connect(house.address) as ada:
-        await ada.sign_in("ada", PASSWORD)
+    await venue.sign_in("ada")
 
 
 # --- adjustments -----------------------------------------------------------------------------------
 
 
-async def test_cash_and_shares_are_given_and_taken_with_a_reason(operator: Client, house: House) -> None:
-    await make_player(operator)
-    await make_instrument(operator)
+async def test_cash_and_shares_are_given_and_taken_with_a_reason(operator: Client, venue: Venue) -> None:
+    await venue.player("ada", 100_000)
+    await venue.list_instrument()
     for symbol, amount, after in (("", 500, 100_500), ("", -100_500, 0), ("ACME", 7, 7), ("ACME", -3, 4)):
         request = pb.AdjustBalanceRequest(name="ada", symbol=symbol, amount=amount, reason="a prize")
         posting = (await operator.admin.AdjustBalance(request)).posting
         assert (posting.symbol, posting.amount, posting.balance_after) == (symbol, amount, after)
         assert (posting.reason, posting.note) == ("adjustment", "a prize")
-    kept = await house.database.run(lambda: Posting.select().where(Posting.reason == "adjustment").count())
+    kept = await venue.database.run(lambda: Posting.select().where(Posting.reason == "adjustment").count())
     assert kept == 4
 
 
@@ -265,17 +261,15 @@ async def test_cash_and_shares_are_given_and_taken_with_a_reason(operator: Clien
     ],
 )
 async def test_adjustments_that_cannot_be(
-    request_: pb.AdjustBalanceRequest, reason: str, operator: Client
+    request_: pb.AdjustBalanceRequest, reason: str, operator: Client, venue: Venue
 ) -> None:
-    await make_player(operator)
-    await make_instrument(operator)
+    await venue.player("ada", 100_000)
+    await venue.list_instrument()
     assert (await refused(operator.admin.AdjustBalance(request_))).reason == reason
 
 
-async def test_what_is_held_cannot_be_taken(operator: Client, house: House) -> None:
-    ada_id = (await make_player(operator)).player_id
-    await make_instrument(operator)
-    await house.database.run(place_buy, ada_id, 5, 1_000)
+async def test_what_is_held_cannot_be_taken(operator: Client, venue: Venue) -> None:
+    await bidder(venue)
     request = pb.AdjustBalanceRequest(name="ada", amount=-95_001, reason="x")
     error = await refused(operator.admin.AdjustBalance(request))
     assert error.metadata == {"needed_cents": "95001", "free_cents": "95000"}
@@ -283,8 +277,8 @@ async def test_what_is_held_cannot_be_taken(operator: Client, house: House) -> N
     assert (await operator.admin.AdjustBalance(request)).posting.balance_after == 5_000
 
 
-async def test_more_than_can_be_counted_is_refused_in_words(operator: Client, house: House) -> None:
-    await make_player(operator)
+async def test_more_than_can_be_counted_is_refused_in_words(operator: Client, venue: Venue) -> None:
+    await venue.player("ada", 100_000)
 
     def owe(amount: int) -> None:
         issuer, treasury = (accounts.open_account(0, 0, kind) for kind in ("issuer", "treasury"))
@@ -293,7 +287,7 @@ async def test_more_than_can_be_counted_is_refused_in_words(operator: Client, ho
         journal.post(issuer, treasury, amount, "issue", "", HOUSE_ORIGIN)
         journal.write()
 
-    await house.database.run(owe, INT64 - 100_100)
+    await venue.database.run(owe, INT64 - 1_100_100)
     give = pb.AdjustBalanceRequest(name="ada", amount=101, reason="x")
     assert (await refused(operator.admin.AdjustBalance(give))).field == "amount"
     make = pb.CreatePlayerRequest(name="bob", cash_cents=101)

@@ -14,10 +14,7 @@ from bearpit_server.storage.models import (
 )
 from google.protobuf.message import Message
 
-from tests.integration.house import House, make_house, make_instrument, make_operator, make_player, refused
-from tests.venue import PASSWORD
-
-__all__ = ["make_house", "make_operator"]  # fixtures
+from tests.venue import PASSWORD, Venue, refused
 
 INT64 = 2**63 - 1
 
@@ -30,12 +27,10 @@ ADMIN_METHODS = sorted(
 
 
 @pytest.mark.parametrize("method", ADMIN_METHODS)
-async def test_no_player_may_call_it(method: str, house: House, operator: Client) -> None:
-    await make_player(operator)
-    async with connect(house.address) as ada:
-        await ada.sign_in("ada", PASSWORD)
-        error = await refused(getattr(ada.admin, method)(getattr(pb, f"{method}Request")()))
-        assert error.reason == "NOT_ALLOWED"
+async def test_no_player_may_call_it(method: str, venue: Venue) -> None:
+    ada = await venue.player("ada")
+    error = await refused(getattr(ada.admin, method)(getattr(pb, f"{method}Request")()))
+    assert error.reason == "NOT_ALLOWED"
 
 
 @pytest.mark.parametrize("method", ADMIN_METHODS)
@@ -72,24 +67,24 @@ MUTATIONS: list[Callable[..., Message]] = [
 
 @pytest.mark.parametrize("make", MUTATIONS, ids=lambda make: type(make()).__name__)
 async def test_a_rehearsal_changes_nothing_and_the_same_id_works_once_after_it(
-    make: Callable[..., Message], operator: Client, house: House
+    make: Callable[..., Message], operator: Client, venue: Venue
 ) -> None:
-    await make_player(operator)
-    await make_instrument(operator)
+    await venue.player("ada", 100_000)
+    await venue.list_instrument()
     kiosk = pb.CreateServiceTokenRequest(name="kiosk", scopes=["market.read"])
     await operator.admin.CreateServiceToken(kiosk)
     call = getattr(operator.admin, type(make()).__name__.removesuffix("Request"))
-    before = await house.database.run(count_events)
+    before = await venue.database.run(count_events)
     await call(make(request_id="same", validate_only=True))
-    assert await house.database.run(count_events) == before
+    assert await venue.database.run(count_events) == before
     first = await call(make(request_id="same"))
-    after = await house.database.run(count_events)
+    after = await venue.database.run(count_events)
     assert after > before
     again = await call(make(request_id="same"))
     for secret in {"password", "secret"} & set(first.DESCRIPTOR.fields_by_name):
         first.ClearField(secret)
     assert again == first
-    assert await house.database.run(count_events) == after
+    assert await venue.database.run(count_events) == after
 
 
 def count_events() -> int:
@@ -99,7 +94,7 @@ def count_events() -> int:
 # --- settings, tokens, events, the server ------------------------------------------------------------
 
 
-async def test_settings_are_changed_all_or_none(operator: Client, house: House) -> None:
+async def test_settings_are_changed_all_or_none(operator: Client, venue: Venue) -> None:
     async def value(key: str) -> str:
         held = (await operator.admin.GetSettings(pb.GetSettingsRequest())).settings
         return next(setting.value for setting in held if setting.key == key)
@@ -108,7 +103,7 @@ async def test_settings_are_changed_all_or_none(operator: Client, house: House) 
     answer = await operator.admin.UpdateSettings(request)
     assert [setting.key for setting in answer.settings] == sorted(setting.key for setting in answer.settings)
     assert (await value("transfer_fee_bps"), await value("registration_open")) == ("25", "false")
-    [event] = await house.database.run(log.newest, 1, "settings.")
+    [event] = await venue.database.run(log.newest, 1, "settings.")
     assert event.payload == {"transfer_fee_bps": "25", "registration_open": "false"}
     for values, reason in (
         ({"transfer_fee_bps": "30", "nonsense": "1"}, "NOT_FOUND"),
@@ -131,12 +126,12 @@ async def test_settings_never_tell_what_is_no_setting(operator: Client) -> None:
 
 
 async def test_a_service_token_reads_what_its_scope_allows_until_it_is_revoked(
-    operator: Client, house: House
+    operator: Client, venue: Venue
 ) -> None:
     wanted = pb.CreateServiceTokenRequest(name="board", scopes=["admin.read"], request_id="t")
     made = await operator.admin.CreateServiceToken(wanted)
     assert (await operator.admin.CreateServiceToken(wanted)).secret == ""
-    async with connect(house.address) as board:
+    async with connect(venue.address) as board:
         board.use_service_token(made.secret)
         await board.admin.ListPlayers(pb.ListPlayersRequest())
         error = await refused(board.admin.Announce(pb.AnnounceRequest(text="hello")))
@@ -154,7 +149,7 @@ async def test_a_rehearsed_token_has_no_secret(operator: Client) -> None:
     assert not (await operator.admin.ListServiceTokens(pb.ListServiceTokensRequest())).service_tokens
 
 
-async def test_every_change_is_audited_with_actor_address_and_request(operator: Client, house: House) -> None:
+async def test_every_change_is_audited_with_actor_address_and_request(operator: Client) -> None:
     me = operator.player
     assert me is not None
     await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", request_id="make"))
@@ -206,8 +201,8 @@ async def test_event_queries_that_cannot_be(request_: pb.ListEventsRequest, oper
     assert (await refused(operator.admin.ListEvents(request_))).reason == "INVALID_FIELD"
 
 
-async def test_the_server_tells_how_it_does(operator: Client) -> None:
-    await make_player(operator)
+async def test_the_server_tells_how_it_does(operator: Client, venue: Venue) -> None:
+    await venue.player("ada", 100_000)
     status = await operator.admin.GetServerStatus(pb.GetServerStatusRequest())
     assert (status.players, status.open_orders, status.trades) == (2, 0, 0)
     assert status.version

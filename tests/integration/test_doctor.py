@@ -30,10 +30,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from peewee import InternalError
 
-from tests.integration.house import House, make_house, make_operator, make_player
 from tests.postgres import Postgres
-
-__all__ = ["make_house", "make_operator"]  # fixtures
+from tests.venue import Venue
 
 AT = datetime(2026, 3, 2, 10, 0, 30, tzinfo=UTC)
 FEE_BPS = 25
@@ -479,14 +477,14 @@ def test_the_doctors_hold_is_the_rules_hold(
         assert not doctor.prove(rule).holds
 
 
-async def test_a_broken_rule_is_told_over_the_wire(house: House, operator: Client) -> None:
-    await make_player(operator, "ada")
+async def test_a_broken_rule_is_told_over_the_wire(venue: Venue, operator: Client) -> None:
+    await venue.player("ada")
 
     def give(cents: int) -> None:
-        house.database.execute(f"UPDATE accounts SET balance = balance + {cents} WHERE kind = 'fees'")
+        venue.database.execute(f"UPDATE accounts SET balance = balance + {cents} WHERE kind = 'fees'")
 
-    await house.database.run(give, 7)
+    await venue.database.run(give, 7)
     proofs = (await operator.admin.CheckLedger(pb.CheckLedgerRequest())).proofs
-    await house.database.run(give, -7)
+    await venue.database.run(give, -7)
     assert {proof.rule for proof in proofs if not proof.holds} == {SUM, REPLAY}
     assert ["asset 0 is off by 7"] in [list(proof.violations) for proof in proofs]

@@ -20,8 +20,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.integration.stage import Listed, Stage, commit_trades, refused, token
+from tests.integration.stage import Listed, Stage, commit_trades, token
 from tests.postgres import Postgres
+from tests.venue import refused
 
 ME = token(1)
 VIENNA = ZoneInfo("Europe/Vienna")

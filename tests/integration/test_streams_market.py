@@ -14,7 +14,8 @@ from bearpit_server.rules.sessions import Override
 from bearpit_server.services import streaming
 from bearpit_server.services.streaming import SerializeOnce
 
-from tests.integration.stage import Stage, read, refused, token, until
+from tests.integration.stage import Stage, read, token, until
+from tests.venue import refused
 
 AnyCall = grpc.aio.UnaryStreamCall[Any, Any]
 ME = token(1)

@@ -7,7 +7,8 @@ from bearpit.v1.trading_pb2 import StreamOrdersRequest, StreamOrdersResponse
 from bearpit_server.storage.models import Event
 from bearpit_server.streams.feed import FARTHEST, QUEUE
 
-from tests.integration.stage import Listed, Stage, order_sequence, refused, token, until
+from tests.integration.stage import Listed, Stage, order_sequence, token, until
+from tests.venue import refused
 
 
 class Screen:

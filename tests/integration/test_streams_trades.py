@@ -11,7 +11,8 @@ from bearpit_server.events.records import TradeRecord
 from bearpit_server.streams.feed import FARTHEST, QUEUE
 from bearpit_server.streams.trades import FIRST, MEMORY
 
-from tests.integration.stage import Listed, Stage, commit_trades, refused, token, until
+from tests.integration.stage import Listed, Stage, commit_trades, token, until
+from tests.venue import refused
 
 P = ParamSpec("P")
 T = TypeVar("T")

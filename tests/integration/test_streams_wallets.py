@@ -8,7 +8,8 @@ from bearpit_server.ledger.accounts import open_account
 from bearpit_server.storage.models import Account
 from bearpit_server.streams.players import MEMORY
 
-from tests.integration.stage import Stage, refused, token, until
+from tests.integration.stage import Stage, token, until
+from tests.venue import refused
 
 
 class Purse:

@@ -1,36 +1,27 @@
 """WalletService through gRPC: transfers happen once, cost what they say, and destroy nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
 
 import pytest
-from bearpit.client import BearpitError, Client, connect
+from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit_server.events import log
+from bearpit_server.events.records import WalletChange
 from bearpit_server.game import wallets
 from bearpit_server.storage.models import Player, Transfer
 
-from tests.integration.house import House, make_house, make_operator, make_player
-from tests.venue import PASSWORD
-
-__all__ = ["make_house", "make_operator"]  # fixtures
+from tests.venue import Venue
 
 INT64 = 2**63 - 1
 
 
 @pytest.fixture
-async def people(house: House, operator: Client) -> AsyncIterator[dict[str, Client]]:
+async def people(venue: Venue, operator: Client) -> dict[str, Client]:
     """The operator, and two players of 1,000.00 each, signed in; a fee, and a minimum."""
     terms = {"transfer_fee_bps": "33", "transfer_minimum_cents": "100"}
     await operator.admin.UpdateSettings(admin_pb2.UpdateSettingsRequest(values=terms))
-    async with AsyncExitStack() as stack:
-        clients = {"operator": operator}
-        for name in ("ada", "bob"):
-            await make_player(operator, name)
-            clients[name] = await stack.enter_async_context(connect(house.address))
-            await clients[name].sign_in(name, PASSWORD)
-        yield clients
+    players = {name: await venue.player(name, 100_000) for name in ("ada", "bob")}
+    return {"operator": operator, **players}
 
 
 def transfer(to: str = "bob", cents: int = 10_000, **more: object) -> wallet_pb2.TransferRequest:
@@ -66,12 +57,12 @@ async def test_both_sides_find_it_among_their_postings(people: dict[str, Client]
     assert grant.reason == "grant"
 
 
-async def test_fifty_times_the_same_request_moves_money_once(people: dict[str, Client], house: House) -> None:
+async def test_fifty_times_the_same_request_moves_money_once(people: dict[str, Client], venue: Venue) -> None:
     same = transfer(request_id="once")
     answers = await asyncio.gather(*[people["ada"].wallet.Transfer(same) for _ in range(50)])
     assert len({answer.SerializeToString() for answer in answers}) == 1
     assert await cash_of(people["bob"]) == 110_000
-    assert await house.database.run(lambda: Transfer.select().count()) == 1
+    assert await venue.database.run(lambda: Transfer.select().count()) == 1
 
 
 async def test_fifty_different_requests_spend_no_more_than_there_is(people: dict[str, Client]) -> None:
@@ -114,11 +105,11 @@ async def test_a_refused_request_may_be_sent_again_when_there_is_money(people: d
     assert (await people["ada"].wallet.Transfer(dear)).amount_cents == 150_000
 
 
-async def test_a_rehearsal_tells_the_fee_and_changes_nothing(people: dict[str, Client], house: House) -> None:
+async def test_a_rehearsal_tells_the_fee_and_changes_nothing(people: dict[str, Client], venue: Venue) -> None:
     told = await people["ada"].wallet.Transfer(transfer(validate_only=True, request_id="rehearsal"))
     assert (told.transfer_id, told.fee_cents, told.free_cash_after_cents) == (0, 33, 89_967)
     assert await cash_of(people["ada"]) == 100_000
-    assert await house.database.run(lambda: Transfer.select().count()) == 0
+    assert await venue.database.run(lambda: Transfer.select().count()) == 0
     done = await people["ada"].wallet.Transfer(transfer(request_id="rehearsal"))
     assert done.free_cash_after_cents == told.free_cash_after_cents
 
@@ -148,13 +139,13 @@ async def test_a_rehearsal_tells_the_fee_and_changes_nothing(people: dict[str, C
     ],
 )
 async def test_what_cannot_be_is_refused_and_changes_nothing(
-    request_: wallet_pb2.TransferRequest, reason: str, people: dict[str, Client], house: House
+    request_: wallet_pb2.TransferRequest, reason: str, people: dict[str, Client], venue: Venue
 ) -> None:
-    before = await house.database.run(_balances)
+    before = await venue.database.run(_balances)
     with pytest.raises(BearpitError) as error:
         await people["ada"].wallet.Transfer(request_)
     assert error.value.reason == reason
-    assert await house.database.run(_balances) == before
+    assert await venue.database.run(_balances) == before
 
 
 async def test_a_refusal_tells_what_is_needed_and_what_is_free(people: dict[str, Client]) -> None:
@@ -179,11 +170,11 @@ async def test_nothing_goes_to_or_from_a_disabled_player(people: dict[str, Clien
 
 
 async def test_a_transfer_is_in_the_event_log_with_who_and_from_where(
-    people: dict[str, Client], house: House
+    people: dict[str, Client], venue: Venue
 ) -> None:
     done = await people["ada"].wallet.Transfer(transfer(note="hi", request_id="logged"))
-    [event] = await house.database.run(log.newest, 1, "transfer.")
-    ids = await house.database.run(lambda: dict(Player.select(Player.name, Player.id).tuples()))
+    [event] = await venue.database.run(log.newest, 1, "transfer.")
+    ids = await venue.database.run(lambda: dict(Player.select(Player.name, Player.id).tuples()))
     ada, bob = ids["ada"], ids["bob"]
     assert event.subject == f"transfer:{done.transfer_id}"
     assert (event.actor_id, event.address, event.request_id) == (ada, "127.0.0.1", "logged")
@@ -193,13 +184,16 @@ async def test_a_transfer_is_in_the_event_log_with_who_and_from_where(
 
 
 async def test_changes_of_both_wallets_are_told_after_the_commit(
-    people: dict[str, Client], house: House
+    people: dict[str, Client], venue: Venue
 ) -> None:
-    house.wallets.clear()
+    told: list[WalletChange] = []
+    venue.running.bus.watched |= {client.player.player_id for client in people.values() if client.player}
+    forget = venue.running.bus.subscribe(WalletChange, told.extend)
     await people["ada"].wallet.Transfer(transfer(request_id="told"))
     await people["ada"].wallet.Transfer(transfer(request_id="told"))
     await people["ada"].wallet.Transfer(transfer(validate_only=True))
-    assert sorted(change.cash_cents for change in house.wallets) == [89_967, 110_000]
+    forget()
+    assert sorted(change.cash_cents for change in told) == [89_967, 110_000]
 
 
 async def test_postings_page_without_gaps_or_repeats(people: dict[str, Client]) -> None:
@@ -233,7 +227,7 @@ async def test_a_page_token_of_somebody_else_is_refused(people: dict[str, Client
     assert error.value.reason == "BAD_PAGE_TOKEN"
 
 
-async def test_the_wallet_shows_shares_and_what_they_cost(people: dict[str, Client], house: House) -> None:
+async def test_the_wallet_shows_shares_and_what_they_cost(people: dict[str, Client]) -> None:
     admin = people["operator"].admin
     await admin.CreateInstrument(admin_pb2.CreateInstrumentRequest(symbol="ACME", name="Acme"))
     give = admin_pb2.AdjustBalanceRequest(name="ada", symbol="ACME", amount=7, reason="prize")
