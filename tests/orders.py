@@ -19,15 +19,16 @@ FILLED, CANCELLED, EXPIRED = pb.ORDER_STATUS_FILLED, pb.ORDER_STATUS_CANCELLED, 
 
 def buy(symbol: str, quantity: int, price: int = 0, **more: Any) -> pb.OrderSpec:
     """A bid; without a price a market order, unless `type` says otherwise."""
-    return _spec(BUY, symbol, quantity, price, **more)
+    return spec(BUY, symbol, quantity, price, **more)
 
 
 def sell(symbol: str, quantity: int, price: int = 0, **more: Any) -> pb.OrderSpec:
     """An offer; without a price a market order, unless `type` says otherwise."""
-    return _spec(SELL, symbol, quantity, price, **more)
+    return spec(SELL, symbol, quantity, price, **more)
 
 
-def _spec(side: pb.Side, symbol: str, quantity: int, price: int, **more: Any) -> pb.OrderSpec:
+def spec(side: pb.Side, symbol: str, quantity: int, price: int = 0, **more: Any) -> pb.OrderSpec:
+    """A bid or an offer."""
     more.setdefault("type", pb.ORDER_TYPE_LIMIT if price else pb.ORDER_TYPE_MARKET)
     return pb.OrderSpec(symbol=symbol, side=side, quantity=quantity, price_cents=price, **more)
 

@@ -207,8 +207,7 @@ class Venue:
 
     def prove(self) -> None:
         """The doctor's proofs all hold."""
-        broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
-        assert not broken, broken
+        prove(self.database)
 
 
 async def refused(call: Awaitable[object]) -> BearpitError:
@@ -240,6 +239,13 @@ async def venue(postgres: Postgres) -> AsyncIterator[Venue]:
         async with serving(database) as made:
             yield made
         made.prove()
+
+
+def prove(database: Database) -> None:
+    """The doctor's proofs all hold."""
+    with database.transaction():
+        broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
+    assert not broken, broken
 
 
 def prepare(database: Database) -> None:

@@ -12,11 +12,11 @@ import grpc
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
-from bearpit_server.game import doctor
 from bearpit_server.storage.database import Database
 
+from tests.orders import OPEN, buy
 from tests.postgres import Postgres
-from tests.venue import OPERATOR, PASSWORD, ServerProcess, prepare
+from tests.venue import OPERATOR, PASSWORD, ServerProcess, prepare, prove
 
 
 class FragilePostgres(Postgres):
@@ -75,9 +75,7 @@ class Site:
 
     def prove(self) -> None:
         """The doctor's proofs all hold."""
-        with self.database.transaction():
-            broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
-        assert not broken, broken
+        prove(self.database)
 
 
 @contextmanager
@@ -104,7 +102,7 @@ async def open_game(operator: Client, symbols: tuple[str, ...], fee_bps: int = 0
         await operator.admin.CreateInstrument(
             admin_pb2.CreateInstrumentRequest(symbol=symbol, name=symbol, fee_bps=fee_bps)
         )
-    opened = admin_pb2.SetMarketOverrideRequest(override=admin_pb2.MARKET_OVERRIDE_OPEN)
+    opened = admin_pb2.SetMarketOverrideRequest(override=OPEN)
     await operator.admin.SetMarketOverride(opened)
 
 
@@ -133,13 +131,6 @@ async def make_player(
         )
 
 
-def limit(symbol: str, side: pb.Side, quantity: int, price: int) -> pb.OrderSpec:
-    """A limit order."""
-    return pb.OrderSpec(
-        symbol=symbol, side=side, type=pb.ORDER_TYPE_LIMIT, quantity=quantity, price_cents=price
-    )
-
-
 async def until(
     attempt: Callable[[], Awaitable[object]], timeout_seconds: float = 20, reason: str | None = None
 ) -> None:
@@ -161,8 +152,7 @@ async def until(
 async def until_trading(client: Client, *symbols: str) -> None:
     """Wait until all of these are traded here."""
     for symbol in symbols:
-        order = limit(symbol, pb.SIDE_BUY, 1, 1)
-        request = pb.PlaceOrderRequest(order=order, request_id="?", validate_only=True)
+        request = pb.PlaceOrderRequest(order=buy(symbol, 1, 1), request_id="?", validate_only=True)
 
         async def preview(request: pb.PlaceOrderRequest = request) -> None:
             answer = await client.trading.PlaceOrder(request)

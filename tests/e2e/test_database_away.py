@@ -21,7 +21,6 @@ from bearpit_server.storage.database import Database, DatabaseUnusable
 from tests.e2e.outages import (
     FragilePostgres,
     Site,
-    limit,
     make_player,
     open_game,
     serving,
@@ -30,6 +29,7 @@ from tests.e2e.outages import (
     until,
     until_trading,
 )
+from tests.orders import BUY, SELL, spec
 from tests.venue import PASSWORD, ServerProcess
 
 SYMBOLS = ("ACME",)
@@ -70,7 +70,7 @@ async def game(fragile: FragilePostgres, tmp_path: Path) -> AsyncIterator[Game]:
 
 
 def buy(price: int, request_id: str = "") -> pb.PlaceOrderRequest:
-    return pb.PlaceOrderRequest(order=limit("ACME", pb.SIDE_BUY, 5, price), request_id=request_id)
+    return pb.PlaceOrderRequest(order=spec(BUY, "ACME", 5, price), request_id=request_id)
 
 
 async def test_calls_are_refused_while_the_database_is_away_and_work_again_when_it_is_back(
@@ -117,7 +117,7 @@ async def test_calls_are_refused_while_the_database_is_away_and_work_again_when_
         await until(sign_in)
     again = await game.buyer.trading.PlaceOrder(buy(100, "before"))
     assert again.order.order_id == before.order_id
-    sell = pb.PlaceOrderRequest(order=limit("ACME", pb.SIDE_SELL, 5, 100))
+    sell = pb.PlaceOrderRequest(order=spec(SELL, "ACME", 5, 100))
     sold = await game.seller.trading.PlaceOrder(sell)
     assert [(fill.price_cents, fill.quantity) for fill in sold.fills] == [(100, 5)]
 

@@ -17,7 +17,6 @@ from bearpit_server.storage.models import Order, Shard
 
 from tests.e2e.outages import (
     Site,
-    limit,
     make_player,
     open_game,
     serving,
@@ -26,6 +25,7 @@ from tests.e2e.outages import (
     until,
     until_trading,
 )
+from tests.orders import buy, spec
 from tests.postgres import Postgres
 from tests.venue import ServerProcess
 
@@ -60,7 +60,7 @@ class Pair:
 def order(
     symbol: str, request_id: str, price: int = 100, side: pb.Side = pb.SIDE_BUY
 ) -> pb.PlaceOrderRequest:
-    return pb.PlaceOrderRequest(order=limit(symbol, side, 5, price), request_id=request_id)
+    return pb.PlaceOrderRequest(order=spec(side, symbol, 5, price), request_id=request_id)
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ async def test_the_second_server_takes_nothing_while_the_first_lives(pair: Pair)
 async def test_the_first_server_follows_what_is_changed_through_the_second(pair: Pair) -> None:
     async with signed_in(pair.second.address) as operator:
         await operator.admin.SetHalt(admin_pb2.SetHaltRequest(symbol=SYMBOLS[0], halted=True))
-    at_once = limit(SYMBOLS[0], pb.SIDE_BUY, 1, 1)
+    at_once = buy(SYMBOLS[0], 1, 1)
     at_once.time_in_force = pb.TIME_IN_FORCE_IOC
 
     async def place() -> None:

@@ -50,10 +50,9 @@ def time() -> Iterator[Time]:
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
-    with postgres.database() as made:
-        prepare(made)
-        yield made
+def database(database: Database) -> Database:
+    prepare(database)
+    return database
 
 
 def rounds_on(database: Database) -> tuple[Rounds, Settings]:

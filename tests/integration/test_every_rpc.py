@@ -275,10 +275,10 @@ class Witness:
     """What a refused call must leave as it is."""
 
     def __init__(self, steps: Steps) -> None:
-        self._stage = steps
+        self._steps = steps
 
     def state(self) -> Any:
-        return self._stage.floor.rows(
+        return self._steps.floor.rows(
             "SELECT (SELECT count(*) FROM postings), (SELECT count(*) FROM orders), "
             "(SELECT count(*) FROM players), "
             "(SELECT md5(string_agg(a::text, '|' ORDER BY id)) FROM accounts a), "

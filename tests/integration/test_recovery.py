@@ -14,7 +14,6 @@ from bearpit_server.exchange.commands import Placed
 from bearpit_server.exchange.exchange import Ask
 from bearpit_server.exchange.matcher import Matcher
 from bearpit_server.exchange.settlement import Settlement
-from bearpit_server.game import doctor
 from bearpit_server.rules.limits import Wish
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.storage import clock
@@ -22,8 +21,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Account, Market, Order, Player, Trade
 from bearpit_server.storage.requests import body_hash
 
-from tests.postgres import Postgres
-from tests.venue import Venue, prepare, serving
+from tests.venue import Venue, prepare, prove, serving
 
 BUY, SELL = pb.SIDE_BUY, pb.SIDE_SELL
 MARKET = {
@@ -34,13 +32,10 @@ MARKET = {
 
 
 @pytest.fixture
-def database(postgres: Postgres) -> Iterator[Database]:
-    with postgres.database() as made:
-        prepare(made)
-        yield made
-        with made.transaction():
-            broken = {proof.rule: proof.violations for proof in doctor.check() if not proof.holds}
-        assert not broken, broken
+def database(database: Database) -> Iterator[Database]:
+    prepare(database)
+    yield database
+    prove(database)
 
 
 def digests(venue: Venue) -> dict[str, str]:
