@@ -11,10 +11,10 @@ from typing import ClassVar
 
 from bearpit.client import BearpitError
 from bearpit_tui import sessions
-from bearpit_tui.failures import answer_lost, error_words
+from bearpit_tui.failures import answer_lost, connection_fault, error_words, unreachable_words
 from bearpit_tui.feed import FRAME_SECONDS, SETTLE_SECONDS, SIGNED_OUT, Feed
 from bearpit_tui.gateway import Connector, Gateway
-from bearpit_tui.notices import Notice
+from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.screens.sign_in import SignInScreen
 from bearpit_tui.screens.trade import TradeScreen
 from bearpit_tui.sessions import StoredSession
@@ -96,10 +96,10 @@ class BearpitApp(App[None], inherit_bindings=False):
         elif name != self.settings.theme:
             self._say(f'settings.toml says theme = "{self.settings.theme}", so this one lasts until you quit')
 
-    def _say(self, words: str) -> None:
+    def _say(self, words: str, tone: Tone = Tone.INFO) -> None:
         for screen in self.screen_stack:
             if isinstance(screen, TradeScreen):
-                screen.say(Notice(words))
+                screen.say(Notice(words, tone))
 
     def action_quit_hint(self) -> None:
         """ctrl+c copies in an input and means nothing elsewhere; people press it to leave."""
@@ -144,6 +144,8 @@ class BearpitApp(App[None], inherit_bindings=False):
                     except BearpitError as error:
                         if error.reason in SIGNED_OUT:
                             raise
+                        if fault := connection_fault(error):
+                            self._say(fault, Tone.BAD)
                         await asyncio.sleep(max(RESUME_SECONDS, error.retry_after_seconds))
 
             await self._play(gateway, session.server, resume)
@@ -197,10 +199,7 @@ class BearpitApp(App[None], inherit_bindings=False):
                 f"{name} is taken. Choose another name, or type its password and press enter.", bad=True
             )
         elif answer_lost(error):
-            screen.say(
-                f"{server} cannot be reached. Check the address, or start a server with bearpit-server.",
-                bad=True,
-            )
+            screen.say(unreachable_words(error, server), bad=True)
         else:
             screen.say(error_words(error), bad=True)
 

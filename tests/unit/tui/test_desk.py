@@ -3,9 +3,10 @@
 import grpc
 import pytest
 from bearpit.client import BearpitError
+from bearpit.client.errors import CONNECTION_FAULTS
 from bearpit_tui import desk
 from bearpit_tui.drafts import Draft, Side
-from bearpit_tui.failures import error_words
+from bearpit_tui.failures import error_words, unreachable_words
 from bearpit_tui.gateway import Placed
 from bearpit_tui.words import refusal_words
 
@@ -115,3 +116,15 @@ def test_no_connection_is_said_in_words() -> None:
     assert "cannot be reached" in error_words(LOST)
     unknown = BearpitError(grpc.StatusCode.UNKNOWN, "", "what")
     assert error_words(unknown) == "What."
+
+
+@pytest.mark.parametrize("message", CONNECTION_FAULTS.values())
+def test_a_fault_that_waiting_does_not_mend_is_named_with_what_to_do(message: str) -> None:
+    fault = BearpitError(grpc.StatusCode.UNAVAILABLE, "", message)
+    assert error_words(fault).startswith(f"{message} Start bearpit with --tls, --ca FILE or neither")
+    assert unreachable_words(fault, "here:1").startswith(f"No connection to here:1. {message} Start bearpit")
+
+
+def test_a_host_that_is_not_there_is_said_to_be_none() -> None:
+    unknown = BearpitError(grpc.StatusCode.UNAVAILABLE, "", "There is no host of that name.")
+    assert "there is no host of that name. Check the address" in unreachable_words(unknown, "here:1")

@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 
 import grpc
+from bearpit.client import BearpitError
+from bearpit.client.errors import CONNECTION_FAULTS
 from bearpit_tui.app import BearpitApp
+from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.screens.reading import ReadingScreen
 from bearpit_tui.screens.sign_in import SignInScreen
 from bearpit_tui.screens.trade import TradeScreen
@@ -96,6 +99,29 @@ async def test_a_server_that_is_away_is_said_to_be(gateway: FakeGateway) -> None
         await until(pilot, lambda: "cannot be reached. Check the address" in words(app))
         await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, TradeScreen))
+
+
+NO_TLS = BearpitError(grpc.StatusCode.UNAVAILABLE, "", CONNECTION_FAULTS["WRONG_VERSION_NUMBER"])
+
+
+async def test_a_server_that_does_not_encrypt_is_said_not_to(gateway: FakeGateway) -> None:
+    gateway.fail("sign_in", NO_TLS)
+    app = screen_for(gateway)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await fill_in(pilot, app, "ada", "correct horse")
+        await pilot.press("enter")
+        await until(pilot, lambda: "does not encrypt; connect without TLS. Start bearpit" in words(app))
+
+
+async def test_a_stored_sign_in_tells_of_a_server_that_does_not_encrypt(
+    gateway: FakeGateway, session: StoredSession
+) -> None:
+    gateway.fail("resume", NO_TLS)
+    app = screen_for(gateway, Start(SERVER, session=session))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: isinstance(app.screen, TradeScreen))
+        message = app.screen.query_one(MessageLine)
+        await until(pilot, lambda: message.notice and "does not encrypt" in message.notice.text)
 
 
 async def test_name_and_password_from_the_command_line_go_straight_in(gateway: FakeGateway) -> None:
