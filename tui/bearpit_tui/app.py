@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
@@ -24,9 +24,11 @@ from bearpit_tui.state import State
 from textual import work
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
 
 RESUME_SECONDS = 0.5
+UNCOLOURED = NoColor()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,13 @@ class BearpitApp(App[None], inherit_bindings=False):
             self.session.release()
 
     # Themes -------------------------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Textual's, with NO_COLOR as the theme needs it: made grey, a terminal's own turn black."""
+        filters = super().get_line_filters()
+        if not self.native_ansi_color:
+            return filters
+        return [UNCOLOURED if isinstance(one, Monochrome) else one for one in filters]
 
     def _use_theme(self) -> None:
         wanted = self.settings.theme or self.remembered.theme

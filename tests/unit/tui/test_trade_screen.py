@@ -690,6 +690,17 @@ async def test_without_colour_everything_is_still_told(
             assert sign in text
 
 
+async def test_sixteen_colours_without_colour_are_the_terminals_own(
+    monkeypatch: pytest.MonkeyPatch, app: BearpitApp
+) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = BearpitApp(app.start, FakeGateway().connector(), Settings(theme="ansi-dark"), STILL)
+    async with opened(plain):
+        styles = [piece.style for line in plain.screen._compositor.render_strips() for piece in line]
+        colours = [colour for style in styles if style for colour in (style.color, style.bgcolor)]
+        assert all(colour is None or colour.is_default for colour in colours)
+
+
 async def test_remapped_keys_replace_the_usual_ones(gateway: FakeGateway, app: BearpitApp) -> None:
     settings = Settings(keymap=keymap({"buy": ("g",), "quit": ("Q",), "find": ("f",)}))
     remapped = BearpitApp(app.start, gateway.connector(), settings, STILL)

@@ -16,7 +16,10 @@ class Banner(Static):
         &.-lost { background: $error; color: auto; }
         &.-frozen { background: $accent; color: auto; }
         &.-news { background: $primary; color: auto; }
-        &:ansi { text-style: bold reverse; }
+        &:ansi { background: transparent; text-style: bold reverse; }
+        &.-lost:ansi { color: $error; }
+        &.-frozen:ansi { color: $accent; }
+        &.-news:ansi { color: $primary; }
     }
     """
 

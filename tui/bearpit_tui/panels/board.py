@@ -34,7 +34,10 @@ class Board(Horizontal):
     DEFAULT_CSS = """
     Board {
         height: 1fr;
-        & .pane { border: round $foreground 25%; border-title-color: $foreground 60%; }
+        & .pane {
+            border: round $foreground 25%;
+            border-title-color: $foreground 60%; border-subtitle-color: $foreground 60%;
+        }
         & .pane:focus, & .pane:focus-within {
             border: round $border; border-title-color: $foreground; border-title-style: bold;
         }

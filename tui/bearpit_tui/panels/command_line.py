@@ -144,6 +144,7 @@ class CommandLine(Horizontal):
         & > Label { color: $foreground 60%; width: 2; }
         &:focus-within > Label { color: $text-accent; text-style: bold; }
         & > CommandInput { width: 1fr; background: $surface; }
+        & > CommandInput > .input--placeholder { color: $foreground 60%; }
     }
     """
 

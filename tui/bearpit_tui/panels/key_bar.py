@@ -16,6 +16,7 @@ class KeyBar(Painted, can_focus=False):
     KeyBar {
         height: 1; background: $panel; overflow: hidden; padding: 0 1;
         & > .tone--own { color: $text-accent; text-style: bold; }
+        &:light > .tone--own { color: $text-primary; }
     }
     """
 

@@ -101,10 +101,14 @@ class Painted(ScrollView, can_focus=True):
             &:light:focus > .tone--cursor { background: $primary 20%; }
             &:light > .tone--ma-fast { color: $text-warning; }
             &:light > .tone--ma-slow { color: $primary; }
+            &:light > .tone--own { color: $text-primary; }
+            &:light > .tone--warn { text-style: bold; }
             &:ansi > .tone--muted { text-style: dim; }
             &:ansi > .tone--faint { text-style: dim; }
             &:ansi > .tone--tag { background: transparent; color: $accent; text-style: bold reverse; }
             &:ansi > .tone--spark { text-style: dim; }
+            &:ansi:light > .tone--warn { color: $accent; }
+            &:ansi:light > .tone--ma-fast { color: $accent; }
             &:ansi > .tone--cursor { background: transparent; text-style: underline; }
             &:ansi:focus > .tone--cursor {
                 background: $block-cursor-background;
@@ -122,7 +126,9 @@ class Painted(ScrollView, can_focus=True):
         .-red-up Painted.-stale > .tone--up, .-red-up Painted.-stale > .tone--down {
             color: $foreground 60%;
         }
-        Painted:nocolor:ansi:focus > .tone--cursor { text-style: reverse; }
+        Painted:nocolor:focus > .tone--cursor, Painted:nocolor:ansi:focus > .tone--cursor {
+            background: transparent; color: $foreground; text-style: reverse;
+        }
         """
     )
 
