@@ -50,6 +50,8 @@ class BearpitApp(App[None], inherit_bindings=False):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "quit_hint", show=False, system=True, priority=False),
+        # Escape and q in quick succession: over ssh and tmux the two arrive as one.
+        Binding("alt+q", "quit", show=False, system=True, priority=True),
     ]
     CSS = """
     CommandPalette > Vertical { width: 84; max-width: 96%; }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from bearpit_tui import views
@@ -67,10 +68,13 @@ class Board(Horizontal):
     }
     """
 
-    def __init__(self, clock_zone: tzinfo, preview: AskPreview, *, id: str | None = None) -> None:
+    def __init__(
+        self, clock_zone: tzinfo, preview: AskPreview, quit_keys: Sequence[str], *, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self._zone = clock_zone
         self._preview = preview
+        self._quit_keys = quit_keys
         self._shown: State | None = None
         self._recent: list[str] = [CHART, WATCH, ORDERS, BOOK, POSITIONS, TICKET]
         self.visible_panes: frozenset[str] = frozenset()
@@ -83,7 +87,7 @@ class Board(Horizontal):
             yield PositionsTable(id=POSITIONS)
         with Vertical(id="right"):
             yield DepthLadder(id=BOOK)
-            yield Ticket(self._preview, id=TICKET)
+            yield Ticket(self._preview, self._quit_keys, id=TICKET)
 
     def on_mount(self) -> None:
         for pane, title in TITLES.items():

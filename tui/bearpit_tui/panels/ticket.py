@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+import re
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 
 from bearpit_tui.commands import CommandError, parse_cents, parse_quantity
 from bearpit_tui.drafts import Draft, Kind, Life, Side, cents_text
 from bearpit_tui.model import Preview
 from bearpit_tui.panels.choice import Choice
 from bearpit_tui.widgets.money import money
-from textual import work
+from textual import events, work
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.content import Content
@@ -34,6 +35,29 @@ AskPreview = Callable[[Draft], Awaitable[Preview | str]]
 """What an order would do, or why that cannot be told."""
 
 DIGITS = r"[0-9.,'$kKmM]*"
+
+
+class NumberField(Input):
+    """Digits. The keys that quit do so from here too, unless they are part of a number."""
+
+    def __init__(
+        self, quit_keys: Sequence[str], *, id: str, placeholder: str = "", disabled: bool = False
+    ) -> None:
+        super().__init__(
+            id=id, compact=True, restrict=DIGITS, max_length=16, placeholder=placeholder, disabled=disabled
+        )
+        self._quit_keys = quit_keys
+
+    def check_consume_key(self, key: str, character: str | None) -> bool:
+        return super().check_consume_key(key, character) and not self._quits(key, character)
+
+    def on_key(self, event: events.Key) -> None:
+        if self._quits(event.key, event.character):
+            # Else the input takes it, and drops what is no digit.
+            event.prevent_default()
+
+    def _quits(self, key: str, character: str | None) -> bool:
+        return key in self._quit_keys and not re.fullmatch(DIGITS, character or "")
 
 
 class Ticket(VerticalScroll, can_focus=False):
@@ -61,11 +85,12 @@ class Ticket(VerticalScroll, can_focus=False):
             self.draft = draft
             super().__init__()
 
-    def __init__(self, preview: AskPreview, *, id: str | None = None) -> None:
+    def __init__(self, preview: AskPreview, quit_keys: Sequence[str] = (), *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbol = ""
         self.busy = False
         self._ask = preview
+        self._quit_keys = quit_keys
         self._settling: Timer | None = None
         self._asked_at = 0.0
 
@@ -76,13 +101,11 @@ class Ticket(VerticalScroll, can_focus=False):
             yield Label("Type")
             yield Choice([kind.value for kind in KINDS], id="kind")
             yield Label("Shares")
-            yield Input(id="quantity", compact=True, restrict=DIGITS, max_length=16)
+            yield NumberField(self._quit_keys, id="quantity")
             yield Label("Price")
-            yield Input(id="price", compact=True, restrict=DIGITS, max_length=16)
+            yield NumberField(self._quit_keys, id="price")
             yield Label("Stop")
-            yield Input(
-                id="stop", compact=True, restrict=DIGITS, max_length=16, placeholder="–", disabled=True
-            )
+            yield NumberField(self._quit_keys, id="stop", placeholder="–", disabled=True)
             yield Label("Lasts")
             yield Choice(LIFE_LABELS, id="life")
         yield Static("", id="preview", markup=False)

@@ -104,7 +104,7 @@ class TradeScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         yield Headlines(self.keys, self.zone, id="headlines")
-        yield Board(self.zone, self._preview, id="board")
+        yield Board(self.zone, self._preview, self.keys.keys["quit"], id="board")
         yield CommandLine(self.known, id="line")
         yield KeyBar(self.keys, id="keys")
         yield MessageLine(id="message")
