@@ -1,4 +1,4 @@
-"""The trade screen: what its keys and its command line do."""
+"""The trade screen: what its keys and its command line do to orders."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from bearpit_tui.commands import (
     parse,
 )
 from bearpit_tui.desk import Desk
-from bearpit_tui.drafts import Draft, Side, cents_text
+from bearpit_tui.drafts import Draft, Side
 from bearpit_tui.failures import error_words
 from bearpit_tui.feed import Feed
 from bearpit_tui.gateway import Gateway
-from bearpit_tui.keymap import ACTIONS, BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH, Keymap
+from bearpit_tui.keymap import ACTIONS, BOOK, ORDERS, TICKET, Keymap
 from bearpit_tui.model import LinkState, Preview
 from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.palette import ActionProvider
@@ -38,20 +38,18 @@ from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.panels.ticket import Ticket
 from bearpit_tui.prefill import likely_price, likely_quantity
 from bearpit_tui.screens.ask import AskScreen
-from bearpit_tui.screens.reading import ReadingScreen, help_text, hint_text, news_text
-from bearpit_tui.state import State, free_shares, frozen_view, mark_cents, open_orders
+from bearpit_tui.screens.market import MarketScreen
+from bearpit_tui.screens.reading import ReadingScreen, help_text, news_text
+from bearpit_tui.state import free_shares, mark_cents, open_orders
 from bearpit_tui.widgets.ladder import DepthLadder
-from bearpit_tui.widgets.listing import Listing
-from bearpit_tui.widgets.money import money
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.message import Message
-from textual.screen import Screen
 
 
-class TradeScreen(Screen[None]):
+class TradeScreen(MarketScreen):
     """The market on one screen. `feed` brings it, and its gateway takes orders."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,14 +59,6 @@ class TradeScreen(Screen[None]):
     DEFAULT_CSS = """
     TradeScreen { layers: base above; overflow: hidden; }
     """
-
-    class Fresh(Message):
-        """The market is another one."""
-
-        def __init__(self, state: State, notices: tuple[Notice, ...] = ()) -> None:
-            self.state = state
-            self.notices = notices
-            super().__init__()
 
     class SignedOut(Message):
         """The player wants to sign out."""
@@ -87,20 +77,9 @@ class TradeScreen(Screen[None]):
         hint: bool = False,
         on_hint_seen: Callable[[], None] = lambda: None,
     ) -> None:
-        super().__init__()
-        self.feed = feed
-        self.keys = keymap
-        self.now = clock
-        self.zone = zone
-        self.state = feed.state
-        """What is shown; the feed's own state may be ahead of it while frozen."""
-        self.frozen: State | None = None
-        self.frozen_at: datetime | None = None
-        self._hint, self._on_hint_seen = hint, on_hint_seen
+        super().__init__(feed, keymap, clock=clock, zone=zone, hint=hint, on_hint_seen=on_hint_seen)
         self._quantities: dict[str, int] = {}
         self.desk = Desk(feed, self.say)
-        self._back_to = WATCH
-        self._example = ("", 0)
 
     def compose(self) -> ComposeResult:
         yield Headlines(self.keys, self.zone, id="headlines")
@@ -109,159 +88,6 @@ class TradeScreen(Screen[None]):
         yield KeyBar(self.keys, id="keys")
         yield MessageLine(id="message")
         yield CompletionList(id="completions")
-
-    def on_mount(self) -> None:
-        self.board.make_room()
-        self.show_state(self.state)
-        self.board.watch_list.focus()
-        self.set_interval(1.0, self._show_headlines)
-
-    # Showing ------------------------------------------------------------------------------------------
-
-    @property
-    def board(self) -> Board:
-        return self.query_one(Board)
-
-    @property
-    def ticket(self) -> Ticket:
-        return self.query_one(Ticket)
-
-    @property
-    def line(self) -> CommandLine:
-        return self.query_one(CommandLine)
-
-    def say(self, notice: Notice | None) -> None:
-        """Show a line of news over the panes' lower edge; None takes it away."""
-        self.query_one(MessageLine).show(notice)
-
-    def on_trade_screen_fresh(self, message: Fresh) -> None:
-        self.show_state(message.state)
-        self._tell_news(message.notices)
-
-    def _tell_news(self, notices: tuple[Notice, ...]) -> None:
-        shown = self.query_one(MessageLine).notice
-        # What somebody is mending is not to be overwritten by a trade; the orders pane shows that too.
-        if not notices or (shown is not None and shown.tone is Tone.BAD):
-            return
-        more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
-        self.say(Notice(notices[-1].text + more, notices[-1].tone))
-
-    def show_state(self, live: State) -> None:
-        """One repaint for all that has changed."""
-        state = live
-        if self.frozen is not None:
-            state = self.frozen = frozen_view(self.frozen, live)
-        before, self.state = self.state, state
-        with self.app.batch_update():
-            self.board.show(state, self.now(), frozen=self.frozen is not None)
-            self._show_headlines()
-            self._suggest()
-        if self._hint and state.wallet.loaded:
-            self._hint = False
-            cash = money(state.wallet.free_cents)
-            self.app.push_screen(
-                ReadingScreen("Bearpit", hint_text(self.keys, state.player, cash)),
-                lambda _: self._on_hint_seen(),
-            )
-        moved = before.book is not live.book or before.wallet is not live.wallet or before.live != live.live
-        if moved and self.board.pane_of(self.focused) == TICKET:
-            self.ticket.market_moved()
-
-    def _show_headlines(self) -> None:
-        self.query_one(Headlines).show(self.state, self.now(), self.frozen_at)
-
-    def _suggest(self) -> None:
-        """Show an example of an order; its price need not follow every trade, which would be restless."""
-        symbol = self.state.selected or "AAPL"
-        mark = mark_cents(self.state, symbol) or 12_40
-        shown, shown_mark = self._example
-        if symbol == shown and abs(mark - shown_mark) * 100 <= mark:
-            return
-        self._example = (symbol, mark)
-        self.line.suggest(
-            f"buy 100 {symbol} @ {cents_text(mark)} · sell 50 mkt · cancel all · why 17 · {symbol}"
-        )
-
-    def on_resize(self, event: events.Resize) -> None:
-        self.board.make_room()
-
-    def on_descendant_focus(self) -> None:
-        pane = self.board.pane_of(self.focused)
-        if pane:
-            if pane != TICKET:
-                self._back_to = pane
-            self.board.bring(pane)
-        self.query_one(KeyBar).show(pane)
-
-    # Choosing -----------------------------------------------------------------------------------------
-
-    def select(self, symbol: str) -> None:
-        """Show an instrument, and have the watch list's cursor on it."""
-        self._follow(symbol)
-        self.board.watch_list.move_to(symbol)
-
-    def _follow(self, symbol: str) -> None:
-        if symbol and symbol != self.feed.state.selected:
-            self.feed.select(symbol)
-            self.show_state(self.feed.state)
-
-    @on(Listing.Highlighted, f"#{WATCH}")
-    def _on_highlighted(self, event: Listing.Highlighted) -> None:
-        # With a held arrow key the cursor is further on than its messages: only where it is now counts.
-        if event.key == self.board.watch_list.key:
-            self._follow(event.key)
-
-    @on(Listing.Highlighted, f"#{POSITIONS}")
-    def _on_position(self, event: Listing.Highlighted) -> None:
-        self.select(event.key)
-
-    @on(Listing.Selected, f"#{ORDERS}")
-    def _on_order(self, event: Listing.Selected) -> None:
-        order = self.state.orders.get(int(event.key))
-        if order is not None:
-            self.select(order.symbol)
-
-    @on(DepthLadder.PriceSelected)
-    def _on_price(self, event: DepthLadder.PriceSelected) -> None:
-        self.write(Side.BUY if event.side == "ask" else Side.SELL, event.price_cents)
-
-    def action_focus_watch(self) -> None:
-        self.go(WATCH)
-
-    def action_focus_chart(self) -> None:
-        self.go(CHART)
-
-    def action_focus_book(self) -> None:
-        self.go(BOOK)
-
-    def action_focus_orders(self) -> None:
-        self.go(ORDERS)
-
-    def action_focus_positions(self) -> None:
-        self.go(POSITIONS)
-
-    def go(self, pane: str) -> None:
-        """Bring a pane and focus it."""
-        self.board.bring(pane)
-        self.board.pane(pane).focus()
-
-    def action_timeframe(self) -> None:
-        self.feed.set_timeframe(self.feed.state.chart.timeframe.after())
-        self.show_state(self.feed.state)
-
-    def action_zoom_in(self) -> None:
-        self.board.chart.action_zoom(1)
-
-    def action_zoom_out(self) -> None:
-        self.board.chart.action_zoom(-1)
-
-    def action_freeze(self) -> None:
-        if self.frozen is None:
-            self.frozen = self.state
-            self.frozen_at = self.now()
-        else:
-            self.frozen = self.frozen_at = None
-        self.show_state(self.feed.state)
 
     # The ticket ---------------------------------------------------------------------------------------
 
@@ -284,6 +110,10 @@ class TradeScreen(Screen[None]):
         self.say(None)
         self.board.bring(TICKET)
         self.ticket.prefill(side, symbol, quantity, price)
+
+    @on(DepthLadder.PriceSelected)
+    def _on_price(self, event: DepthLadder.PriceSelected) -> None:
+        self.write(Side.BUY if event.side == "ask" else Side.SELL, event.price_cents)
 
     async def _preview(self, draft: Draft) -> Preview | str:
         if self.feed.state.link.state is LinkState.LOST:

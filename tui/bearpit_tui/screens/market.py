@@ -1,0 +1,208 @@
+"""What a player looks at: the panes in step with the market, the chosen instrument, frozen quotes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+from bearpit_tui.drafts import cents_text
+from bearpit_tui.feed import Feed
+from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH, Keymap
+from bearpit_tui.notices import Notice, Tone
+from bearpit_tui.panels.board import Board
+from bearpit_tui.panels.command_line import CommandLine
+from bearpit_tui.panels.headlines import Headlines
+from bearpit_tui.panels.key_bar import KeyBar
+from bearpit_tui.panels.message_line import MessageLine
+from bearpit_tui.panels.ticket import Ticket
+from bearpit_tui.screens.reading import ReadingScreen, hint_text
+from bearpit_tui.state import State, frozen_view, mark_cents
+from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.money import money
+from textual import events, on
+from textual.message import Message
+from textual.screen import Screen
+
+
+class MarketScreen(Screen[None]):
+    """The market on one screen, to be looked at. `feed` brings it."""
+
+    class Fresh(Message):
+        """The market is another one."""
+
+        def __init__(self, state: State, notices: tuple[Notice, ...] = ()) -> None:
+            self.state = state
+            self.notices = notices
+            super().__init__()
+
+    def __init__(
+        self,
+        feed: Feed,
+        keymap: Keymap,
+        *,
+        clock: Callable[[], datetime],
+        zone: tzinfo,
+        hint: bool = False,
+        on_hint_seen: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__()
+        self.feed = feed
+        self.keys = keymap
+        self.now = clock
+        self.zone = zone
+        self.state = feed.state
+        """What is shown; the feed's own state may be ahead of it while frozen."""
+        self.frozen: State | None = None
+        self.frozen_at: datetime | None = None
+        self._hint, self._on_hint_seen = hint, on_hint_seen
+        self._back_to = WATCH
+        self._example = ("", 0)
+
+    def on_mount(self) -> None:
+        self.board.make_room()
+        self.show_state(self.state)
+        self.board.watch_list.focus()
+        self.set_interval(1.0, self._show_headlines)
+
+    # Showing ------------------------------------------------------------------------------------------
+
+    @property
+    def board(self) -> Board:
+        return self.query_one(Board)
+
+    @property
+    def ticket(self) -> Ticket:
+        return self.query_one(Ticket)
+
+    @property
+    def line(self) -> CommandLine:
+        return self.query_one(CommandLine)
+
+    def say(self, notice: Notice | None) -> None:
+        """Show a line of news over the panes' lower edge; None takes it away."""
+        self.query_one(MessageLine).show(notice)
+
+    def on_market_screen_fresh(self, message: Fresh) -> None:
+        self.show_state(message.state)
+        self._tell_news(message.notices)
+
+    def _tell_news(self, notices: tuple[Notice, ...]) -> None:
+        shown = self.query_one(MessageLine).notice
+        # What somebody is mending is not to be overwritten by a trade; the orders pane shows that too.
+        if not notices or (shown is not None and shown.tone is Tone.BAD):
+            return
+        more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
+        self.say(Notice(notices[-1].text + more, notices[-1].tone))
+
+    def show_state(self, live: State) -> None:
+        """One repaint for all that has changed."""
+        state = live
+        if self.frozen is not None:
+            state = self.frozen = frozen_view(self.frozen, live)
+        before, self.state = self.state, state
+        with self.app.batch_update():
+            self.board.show(state, self.now(), frozen=self.frozen is not None)
+            self._show_headlines()
+            self._suggest()
+        if self._hint and state.wallet.loaded:
+            self._hint = False
+            cash = money(state.wallet.free_cents)
+            self.app.push_screen(
+                ReadingScreen("Bearpit", hint_text(self.keys, state.player, cash)),
+                lambda _: self._on_hint_seen(),
+            )
+        moved = before.book is not live.book or before.wallet is not live.wallet or before.live != live.live
+        if moved and self.board.pane_of(self.focused) == TICKET:
+            self.ticket.market_moved()
+
+    def _show_headlines(self) -> None:
+        self.query_one(Headlines).show(self.state, self.now(), self.frozen_at)
+
+    def _suggest(self) -> None:
+        """Show an example of an order; its price need not follow every trade, which would be restless."""
+        symbol = self.state.selected or "AAPL"
+        mark = mark_cents(self.state, symbol) or 12_40
+        shown, shown_mark = self._example
+        if symbol == shown and abs(mark - shown_mark) * 100 <= mark:
+            return
+        self._example = (symbol, mark)
+        self.line.suggest(
+            f"buy 100 {symbol} @ {cents_text(mark)} · sell 50 mkt · cancel all · why 17 · {symbol}"
+        )
+
+    def on_resize(self, event: events.Resize) -> None:
+        self.board.make_room()
+
+    def on_descendant_focus(self) -> None:
+        pane = self.board.pane_of(self.focused)
+        if pane:
+            if pane != TICKET:
+                self._back_to = pane
+            self.board.bring(pane)
+        self.query_one(KeyBar).show(pane)
+
+    # Choosing -----------------------------------------------------------------------------------------
+
+    def select(self, symbol: str) -> None:
+        """Show an instrument, and have the watch list's cursor on it."""
+        self._follow(symbol)
+        self.board.watch_list.move_to(symbol)
+
+    def _follow(self, symbol: str) -> None:
+        if symbol and symbol != self.feed.state.selected:
+            self.feed.select(symbol)
+            self.show_state(self.feed.state)
+
+    @on(Listing.Highlighted, f"#{WATCH}")
+    def _on_highlighted(self, event: Listing.Highlighted) -> None:
+        # With a held arrow key the cursor is further on than its messages: only where it is now counts.
+        if event.key == self.board.watch_list.key:
+            self._follow(event.key)
+
+    @on(Listing.Highlighted, f"#{POSITIONS}")
+    def _on_position(self, event: Listing.Highlighted) -> None:
+        self.select(event.key)
+
+    @on(Listing.Selected, f"#{ORDERS}")
+    def _on_order(self, event: Listing.Selected) -> None:
+        order = self.state.orders.get(int(event.key))
+        if order is not None:
+            self.select(order.symbol)
+
+    def action_focus_watch(self) -> None:
+        self.go(WATCH)
+
+    def action_focus_chart(self) -> None:
+        self.go(CHART)
+
+    def action_focus_book(self) -> None:
+        self.go(BOOK)
+
+    def action_focus_orders(self) -> None:
+        self.go(ORDERS)
+
+    def action_focus_positions(self) -> None:
+        self.go(POSITIONS)
+
+    def go(self, pane: str) -> None:
+        """Bring a pane and focus it."""
+        self.board.bring(pane)
+        self.board.pane(pane).focus()
+
+    def action_timeframe(self) -> None:
+        self.feed.set_timeframe(self.feed.state.chart.timeframe.after())
+        self.show_state(self.feed.state)
+
+    def action_zoom_in(self) -> None:
+        self.board.chart.action_zoom(1)
+
+    def action_zoom_out(self) -> None:
+        self.board.chart.action_zoom(-1)
+
+    def action_freeze(self) -> None:
+        if self.frozen is None:
+            self.frozen = self.state
+            self.frozen_at = self.now()
+        else:
+            self.frozen = self.frozen_at = None
+        self.show_state(self.feed.state)
