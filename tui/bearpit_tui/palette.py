@@ -1,45 +1,42 @@
-"""What ctrl+p offers: every action of the registry, the themes, every instrument."""
+"""What ctrl+p offers: whatever the screen that is shown says can be done on it."""
 
-from __future__ import annotations
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol, runtime_checkable
 
-from collections.abc import Callable, Iterator
-from functools import partial
-
-from bearpit_tui.keymap import ACTIONS
 from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+Entry = tuple[str, str, Callable[[], object]]
+"""A name, what it does, and how to do it."""
+
+
+@runtime_checkable
+class Offering(Protocol):
+    """A screen that can be worked by the palette."""
+
+    def offered(self) -> Iterator[Entry]:
+        """What can be done here."""
+        ...
+
+    def found(self) -> Iterator[Entry]:
+        """What comes up besides, when its name is typed."""
+        ...
 
 
 class ActionProvider(Provider):
-    """Finds what can be done on the trade screen by its name."""
-
-    def _entries(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        from bearpit_tui.screens.trade import TradeScreen  # the screen offers this provider
-
-        screen = self.screen
-        if not isinstance(screen, TradeScreen):
-            return
-        for action in ACTIONS:
-            if action.id not in ("palette", "leave"):
-                run = getattr(screen, f"action_{action.id}")
-                yield f"{action.label}  ({screen.keys.all_shown(action.id)})", action.help, run
-        yield "Theme", "Choose the colours; the choice is remembered.", self.app.search_themes
-        yield "Sign out", "End this sign-in on this machine.", screen.action_sign_out
-
-    def _instruments(self) -> Iterator[tuple[str, str, Callable[[], object]]]:
-        from bearpit_tui.screens.trade import TradeScreen
-
-        screen = self.screen
-        if isinstance(screen, TradeScreen):
-            for symbol, instrument in screen.state.instruments.items():
-                yield f"{symbol}  {instrument.name}", "Show it.", partial(screen.select, symbol)
+    """Finds by its name what the screen offers."""
 
     async def discover(self) -> Hits:
-        for name, text, run in self._entries():
+        screen = self.screen
+        entries: Iterable[Entry] = screen.offered() if isinstance(screen, Offering) else ()
+        for name, text, run in entries:
             yield DiscoveryHit(name, run, help=text)
 
     async def search(self, query: str) -> Hits:
-        matcher = self.matcher(query)
-        for name, text, run in (*self._entries(), *self._instruments()):
+        screen, matcher = self.screen, self.matcher(query)
+        entries: Iterable[Entry] = (
+            (*screen.offered(), *screen.found()) if isinstance(screen, Offering) else ()
+        )
+        for name, text, run in entries:
             score = matcher.match(name)
             if score > 0:
                 yield Hit(score, matcher.highlight(name), run, help=text)

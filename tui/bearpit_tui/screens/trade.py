@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime, tzinfo
+from functools import partial
 from typing import ClassVar
 
 from bearpit.client import BearpitError
@@ -29,7 +30,7 @@ from bearpit_tui.gateway import Gateway
 from bearpit_tui.keymap import ACTIONS, BOOK, ORDERS, TICKET, Keymap
 from bearpit_tui.model import LinkState, Preview
 from bearpit_tui.notices import Notice, Tone
-from bearpit_tui.palette import ActionProvider
+from bearpit_tui.palette import ActionProvider, Entry
 from bearpit_tui.panels.board import Board
 from bearpit_tui.panels.command_line import CommandInput, CommandLine, CompletionList
 from bearpit_tui.panels.headlines import Headlines, standing
@@ -289,6 +290,20 @@ class TradeScreen(MarketScreen):
 
     def action_news(self) -> None:
         self.app.push_screen(ReadingScreen("News", news_text(standing(self.state, self.now()), self.zone)))
+
+    def offered(self) -> Iterator[Entry]:
+        """What the palette can do here."""
+        for action in ACTIONS:
+            if action.id not in ("palette", "leave"):
+                run = getattr(self, f"action_{action.id}")
+                yield f"{action.label}  ({self.keys.all_shown(action.id)})", action.help, run
+        yield "Theme", "Choose the colours; the choice is remembered.", self.app.search_themes
+        yield "Sign out", "End this sign-in on this machine.", self.action_sign_out
+
+    def found(self) -> Iterator[Entry]:
+        """Every instrument, in the palette."""
+        for symbol, instrument in self.state.instruments.items():
+            yield f"{symbol}  {instrument.name}", "Show it.", partial(self.select, symbol)
 
     def action_palette(self) -> None:
         self.app.push_screen(
