@@ -167,6 +167,23 @@ async def test_a_hash_with_old_parameters_is_made_anew_at_the_next_sign_in(door:
     door.authority.passwords.close()
 
 
+async def test_of_two_sign_ins_at_once_that_make_a_hash_anew_both_succeed(door: Door) -> None:
+    await door.player("ada")
+    both = asyncio.Barrier(2)
+
+    class AtOnce(Passwords):
+        async def hash(self, password: str) -> str:
+            await both.wait()  # each has compared the password with the old hash
+            return await super().hash(password)
+
+    door.authority.passwords = AtOnce(PasswordHasher(time_cost=2, memory_cost=8, parallelism=1))
+    async with asyncio.timeout(10):
+        await asyncio.gather(door.sign_in("ada"), door.sign_in("ada"))
+    kept = (await door.database.run(players.get, "ada")).password_hash
+    assert not door.authority.passwords.is_outdated(kept)
+    door.authority.passwords.close()
+
+
 async def test_the_first_operator_can_be_made_on_the_database_alone(door: Door) -> None:
     made = await door.database.run(
         players.create_player, "root", door.passwords.hash_now(PASSWORD), Role.ADMIN, 0, HOUSE_ORIGIN

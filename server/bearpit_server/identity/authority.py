@@ -179,17 +179,21 @@ class Authority:
     async def sign_in(self, name: str, password: str, origin: Origin) -> SignedIn:
         """Sign a player in. Raises Refused BAD_CREDENTIALS, PLAYER_DISABLED or RATE_LIMITED."""
         player = await self._database.run(players.find, name)
-        password_hash = player.password_hash if player is not None else None
-        # No password is longer: what is cut off cannot make a wrong one right.
-        matches = await self.passwords.matches(password_hash, password[: MAX_PASSWORD + 1])
-        if player is None or not matches:
-            raise _bad_credentials()
-        if player.disabled:
-            raise _disabled()
-        newer = ""
-        if self.passwords.is_outdated(player.password_hash):
-            newer = await self.passwords.hash(password)
-        return self._issue(await self._database.run(_begin, player, newer, origin))
+        while True:
+            password_hash = player.password_hash if player is not None else None
+            # No password is longer: what is cut off cannot make a wrong one right.
+            matches = await self.passwords.matches(password_hash, password[: MAX_PASSWORD + 1])
+            if player is None or not matches:
+                raise _bad_credentials()
+            if player.disabled:
+                raise _disabled()
+            newer = ""
+            if self.passwords.is_outdated(player.password_hash):
+                newer = await self.passwords.hash(password)
+            begun = await self._database.run(_begin, player, newer, origin)
+            if isinstance(begun, Opened):
+                return self._issue(begun)
+            player = begun
 
     async def refresh(self, token: str, origin: Origin) -> SignedIn:
         """Trade a refresh token for a new pair; once.
@@ -246,10 +250,14 @@ class Authority:
         return SignedIn(player, access, expires_at, opened.refresh_token, opened.refresh_expires_at)
 
 
-def _begin(player: Player, newer_hash: str, origin: Origin) -> Opened:
-    locked = Player.select().where(Player.id == player.id).for_update().get()
+def _begin(player: Player, newer_hash: str, origin: Origin) -> Opened | Player:
+    """A new sign-in; or the player as it is now, when the hash was changed while we compared the old one.
+
+    Another sign-in may have made the same password's hash anew, so that says nothing of the password yet.
+    """
+    locked: Player = Player.select().where(Player.id == player.id).for_update().get()
     if locked.password_hash != player.password_hash:
-        raise _bad_credentials()  # changed while we compared it with the old one
+        return locked
     if locked.disabled:
         raise _disabled()
     if newer_hash:
