@@ -95,6 +95,47 @@ async def test_one_opened_while_the_market_is_closed_sells_when_it_opens(floor: 
     assert traded((await floor.place(buyer, buy(symbol, 20, 100))).fills) == [(100, 10)]
 
 
+@SHARED
+@pytest.mark.parametrize("market", [OPEN, CLOSED])
+async def test_an_operator_cannot_cancel_its_order_and_it_goes_on(
+    floor: Floor, market: admin_pb2.MarketOverride
+) -> None:
+    symbol = await floor.instrument()
+    await floor.set_market(market)
+    await offer(floor, symbol, 100, 30)
+    operator = await floor.operator()
+    wanted = admin_pb2.ListPlayerOrdersRequest(symbol=symbol)
+    [order] = (await operator.admin.ListPlayerOrders(wanted)).orders
+    for rehearsed in (True, False):
+        with pytest.raises(BearpitError) as refused:
+            await operator.admin.CancelPlayerOrder(
+                admin_pb2.CancelPlayerOrderRequest(order_id=order.order_id, validate_only=rehearsed)
+            )
+        assert (refused.value.reason, refused.value.field) == ("INVALID_FIELD", "order_id")
+        assert f"`bearpit-admin market halt {symbol}`" in refused.value.message
+    assert (await operator.admin.ListPlayerOrders(wanted)).orders == [order]
+    await floor.set_market(OPEN)
+    buyer = await floor.trader()
+    assert traded((await floor.place(buyer, buy(symbol, 20, 100))).fills) == [(100, 20)]
+    assert await remaining(floor, symbol) == (30, 10)
+    floor.prove()
+
+
+@SHARED
+async def test_cancelling_its_order_when_all_is_sold_says_that_it_has_ended(floor: Floor) -> None:
+    symbol = await floor.instrument()
+    await offer(floor, symbol, 100, 10)
+    await floor.place(await floor.trader(), buy(symbol, 10, 100))
+    operator = await floor.operator()
+    [sold] = floor.rows(f"SELECT ipo_order_id FROM instruments WHERE symbol = '{symbol}'")
+    for rehearsed in (True, False):
+        with pytest.raises(BearpitError) as refused:
+            await operator.admin.CancelPlayerOrder(
+                admin_pb2.CancelPlayerOrderRequest(order_id=sold[0], validate_only=rehearsed)
+            )
+        assert refused.value.reason == "ORDER_NOT_OPEN"
+
+
 def test_it_goes_on_after_a_restart_where_it_was(postgres: Postgres) -> None:
     with Steps(postgres).opened() as steps:
 

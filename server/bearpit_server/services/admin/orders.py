@@ -10,11 +10,12 @@ from bearpit_server.game.listings import ListedOrder, Which
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin
 from bearpit_server.rules.orders import OrderStatus
-from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
 from bearpit_server.services.pages import Page
 from bearpit_server.storage import requests
+from bearpit_server.storage.models import HOUSE
 
 
 class Orders(AtDesk):
@@ -39,6 +40,7 @@ class Orders(AtDesk):
         """Cancel somebody's order; the exchange remembers the request."""
         requests.check_id(request.request_id)
         listed = await self._desk.database.run(listings.order, request.order_id)
+        _check_not_of_an_ipo(listed)
         if request.validate_only:
             if listed.row.status > OrderStatus.WORKING:
                 raise Refused(
@@ -71,6 +73,19 @@ def _which(name: str, symbol: str, open_only: bool = False) -> Which:
         instrument_id=instruments.get(symbol).id if symbol else None,
         open_only=open_only,
     )
+
+
+def _check_not_of_an_ipo(listed: ListedOrder) -> None:
+    """Raises Refused for the treasury's open order: without it what is unsold could never be sold.
+
+    The shares are issued already, and an instrument has one IPO.
+    """
+    if listed.row.player_id == HOUSE and listed.row.status <= OrderStatus.WORKING:
+        raise invalid(
+            "order_id",
+            f"{listed.row.id} offers the shares of the IPO of {listed.symbol}, which goes on until all are "
+            f"sold; to keep them from being bought, use `bearpit-admin market halt {listed.symbol}`",
+        )
 
 
 def _message(listed: ListedOrder) -> trading_pb2.Order:
