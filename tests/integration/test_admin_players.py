@@ -303,6 +303,7 @@ def test_the_first_operator_is_made_once(postgres: Postgres) -> None:
         create_first_operator(database, "ada", PASSWORD)
         with pytest.raises(Refused, match="operator already, ada") as refusal:
             create_first_operator(database, "bob", PASSWORD)
+        assert "`bearpit-admin players create NAME --role operator`" in refusal.value.message
         assert refusal.value.reason == "ALREADY_EXISTS"
         with database.transaction():
             ada = players.get("ada")

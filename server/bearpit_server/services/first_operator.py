@@ -28,7 +28,7 @@ def create_first_operator(database: Database, name: str, password: str) -> None:
             raise Refused(
                 "ALREADY_EXISTS",
                 f"there is an operator already, {operator.name}; sign in as such with `bearpit-admin login`, "
-                "and make others with `bearpit-admin players create --role admin`",
+                "and make others with `bearpit-admin players create NAME --role operator`",
                 name=operator.name,
             )
         settings = Settings()
