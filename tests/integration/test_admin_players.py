@@ -273,8 +273,20 @@ async def test_what_is_held_cannot_be_taken(operator: Client, venue: Venue) -> N
     request = pb.AdjustBalanceRequest(name="ada", amount=-95_001, reason="x")
     error = await refused(operator.admin.AdjustBalance(request))
     assert error.metadata == {"needed_cents": "95001", "free_cents": "95000"}
+    assert "take less, or cancel the player's orders that hold the rest" in error.message
     request = pb.AdjustBalanceRequest(name="ada", amount=-95_000, reason="x")
     assert (await operator.admin.AdjustBalance(request)).posting.balance_after == 5_000
+
+
+async def test_what_is_not_there_cannot_be_taken_and_that_is_said_in_an_operators_words(
+    operator: Client, venue: Venue
+) -> None:
+    await venue.list_instrument("ACME")
+    await venue.player("ada", ACME=3)
+    take = pb.AdjustBalanceRequest(name="ada", symbol="ACME", amount=-4, reason="x")
+    error = await refused(operator.admin.AdjustBalance(take))
+    assert error.message == "this needs 4 shares and 3 are free; take less"
+    assert error.metadata == {"needed": "4", "free": "3"}
 
 
 async def test_more_than_can_be_counted_is_refused_in_words(operator: Client, venue: Venue) -> None:

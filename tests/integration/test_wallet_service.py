@@ -152,6 +152,7 @@ async def test_a_refusal_tells_what_is_needed_and_what_is_free(people: dict[str,
     with pytest.raises(BearpitError) as error:
         await people["ada"].wallet.Transfer(transfer(cents=100_000))
     assert error.value.metadata == {"needed_cents": "100330", "free_cents": "100000"}
+    assert error.value.message == "this needs 100330 cents and 100000 are free; send less"
     with pytest.raises(BearpitError) as error:
         await people["ada"].wallet.Transfer(transfer(cents=1))
     assert error.value.metadata == {"minimum_cents": "100"}

@@ -66,7 +66,8 @@ def _take(
     reason: str,
 ) -> None:
     if account.free < amount:
-        raise insufficient(account, amount)
+        held = ", or cancel the player's orders that hold the rest" if account.held else ""
+        raise insufficient(account, amount, f"take less{held}")
     cost = account.cost_cents * amount // account.balance
     journal.post(account.id, issuer_id, amount, "adjustment", reference, origin, reason)
     if account.asset != CASH:

@@ -52,7 +52,8 @@ def send(
     if receiver.disabled:
         raise Refused("PLAYER_DISABLED", f"{recipient.name} is disabled and can receive nothing", "to_player")
     if sender.free < amount_cents + fee:
-        raise insufficient(sender, amount_cents + fee)
+        held = ", or cancel orders that hold the rest" if sender.held else ""
+        raise insufficient(sender, amount_cents + fee, f"send less{held}")
     transfer = Transfer.create(
         from_id=sender_id,
         to_id=recipient.id,

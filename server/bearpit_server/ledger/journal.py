@@ -174,23 +174,30 @@ class Journal:
         )
 
 
-def insufficient(account: Balance, needed: int) -> Refused:
-    """The refusal of something that needs more than is free."""
-    return shortage(account.asset == CASH, needed, account.free)
+ORDER_LESS = "order less, or cancel other orders"
+OFFER_LESS = "offer less, or cancel other orders"
 
 
-def shortage(is_cash: bool, needed: int, free: int) -> Refused:
-    """The refusal of something that needs so many cents or shares, when so many are free."""
+def insufficient(account: Balance, needed: int, instead: str = "") -> Refused:
+    """The refusal of something that needs more than is free; `instead` as for `shortage`."""
+    return shortage(account.asset == CASH, needed, account.free, instead)
+
+
+def shortage(is_cash: bool, needed: int, free: int, instead: str = "") -> Refused:
+    """The refusal of something that needs so many cents or shares, when so many are free.
+
+    `instead` says what could be done; without it, what the owner of an order could.
+    """
     if is_cash:
         return Refused(
             "INSUFFICIENT_FUNDS",
-            f"this needs {needed} cents and {free} are free; order less, or cancel other orders",
+            f"this needs {needed} cents and {free} are free; {instead or ORDER_LESS}",
             needed_cents=needed,
             free_cents=free,
         )
     return Refused(
         "INSUFFICIENT_SHARES",
-        f"this needs {needed} shares and {free} are free; offer less, or cancel other orders",
+        f"this needs {needed} shares and {free} are free; {instead or OFFER_LESS}",
         needed=needed,
         free=free,
     )
