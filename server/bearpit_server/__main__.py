@@ -6,15 +6,23 @@ import ipaddress
 import logging
 import os
 import signal
+import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bearpit_server.storage.database import Database, DatabaseUnusable
-from bearpit_server.storage.embedded import EmbeddedPostgres, home
+if TYPE_CHECKING:
+    from bearpit_server.bootstrap import Tls
+    from bearpit_server.storage.database import Database
+    from bearpit_server.storage.embedded import EmbeddedPostgres
+
+# What grpc tells of failed binds and handshakes in its own words we tell in ours, or is not for operators.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 app = typer.Typer(
     name="bearpit-server",
@@ -29,11 +37,21 @@ DEFAULT_ADDRESS = "127.0.0.1:7117"
 logger = logging.getLogger("bearpit_server")
 
 
+def need_server_extra() -> None:
+    """Exits 1 in an install of what players take: this program is in every install, its libraries are not."""
+    if find_spec("peewee") is None:  # the first that is used of the extra
+        typer.echo("error: The server is not installed here, only what players take.", err=True)
+        typer.echo("  try: pip install '.[server]' in the project's folder", err=True)
+        raise typer.Exit(1)
+
+
 @contextmanager
-def open_database() -> Iterator[tuple[Database, EmbeddedPostgres | None]]:
+def open_database() -> Iterator[tuple["Database", "EmbeddedPostgres | None"]]:
     """The database that BEARPIT_DATABASE_URL names, else the embedded one; migrated. Exits 1 if unusable."""
+    from bearpit_server.storage.database import Database, DatabaseUnusable
+
     url = os.environ.get("BEARPIT_DATABASE_URL")
-    embedded = None if url else EmbeddedPostgres(home() / "postgres")
+    embedded = None if url else _embedded()
     database = Database(url or (embedded.url if embedded else ""))
     try:
         done = database.migrate()
@@ -49,6 +67,21 @@ def open_database() -> Iterator[tuple[Database, EmbeddedPostgres | None]]:
             embedded.stop()
 
 
+def _embedded() -> "EmbeddedPostgres":
+    from bearpit_server.storage.embedded import EmbeddedPostgres, home
+
+    try:
+        return EmbeddedPostgres(home() / "postgres")
+    except OSError as error:
+        typer.echo(f"error: {_words(error)}.", err=True)
+        typer.echo("  try: set BEARPIT_HOME to a folder of yours with room in it", err=True)
+        raise typer.Exit(1) from error
+
+
+def _words(error: OSError) -> str:
+    return f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+
+
 def is_loopback(address: str) -> bool:
     """Whether only this machine can reach an address."""
     host = address.rpartition(":")[0].strip("[]")
@@ -58,21 +91,55 @@ def is_loopback(address: str) -> bool:
         return False
 
 
+def check_address(address: str) -> str:
+    """Raises BadParameter for what is no address, or not one of this machine; it may be taken, though."""
+    host, _, port = address.rpartition(":")
+    is_ipv6 = host.startswith("[") and host.endswith("]")
+    if not host or (":" in host and not is_ipv6):
+        raise typer.BadParameter(f"{address} is not host:port; for example {DEFAULT_ADDRESS} or [::1]:7117")
+    if not (port.isascii() and port.isdigit() and int(port) < 2**16):
+        raise typer.BadParameter(f"{port or 'nothing'} is no port; give one from 0 to 65535, 0 for any")
+    try:
+        found = socket.getaddrinfo(host.strip("[]"), 0, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise typer.BadParameter(f"there is no host {host}") from error
+    if not any(map(_is_ours, found)):
+        raise typer.BadParameter(f"{host} is not this machine; 0.0.0.0 stands for all of its addresses")
+    return address
+
+
+def _is_ours(found: tuple[socket.AddressFamily, socket.SocketKind, int, str, tuple[object, ...]]) -> bool:
+    family, kind, protocol, _, where = found
+    try:
+        with socket.socket(family, kind, protocol) as probe:
+            probe.bind(where)
+    except OSError:
+        return False
+    return True
+
+
 @app.command()
 def serve(
-    address: Annotated[str, typer.Option(help="Where to listen, host:port.")] = DEFAULT_ADDRESS,
-    tls_cert: Annotated[Path | None, typer.Option(help="A PEM certificate chain: serve TLS.")] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="The PEM key of the certificate.")] = None,
+    address: Annotated[
+        str, typer.Option(help="Where to listen, host:port.", callback=check_address)
+    ] = DEFAULT_ADDRESS,
+    tls_cert: Annotated[
+        Path | None,
+        typer.Option(help="A PEM certificate chain: serve TLS.", exists=True, dir_okay=False, readable=True),
+    ] = None,
+    tls_key: Annotated[
+        Path | None,
+        typer.Option(help="The PEM key of the certificate.", exists=True, dir_okay=False, readable=True),
+    ] = None,
     ready_file: Annotated[Path | None, typer.Option(help="Write the port here when ready.")] = None,
 ) -> None:
     """Serve the game until interrupted. Example: bearpit-server serve --address 0.0.0.0:7117"""
-    from bearpit_server.bootstrap import Tls
-
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    need_server_extra()
+    _log_in_utc()
     if (tls_cert is None) != (tls_key is None):
         typer.echo("error: give both --tls-cert and --tls-key, or neither", err=True)
         raise typer.Exit(2)
-    tls = Tls(tls_cert, tls_key) if tls_cert and tls_key else None
+    tls = _tls(tls_cert, tls_key) if tls_cert and tls_key else None
     if tls is None and not is_loopback(address):
         bar = "!" * 78
         typer.echo(
@@ -85,21 +152,44 @@ def serve(
         try:
             asyncio.run(_serve(database, embedded, address, tls, ready_file))
         except OSError as error:
-            typer.echo(f"error: {error}", err=True)
+            typer.echo(f"error: {_words(error)}", err=True)
             raise typer.Exit(1) from error
 
 
+def _tls(certificate: Path, key: Path) -> "Tls":
+    from bearpit_server.bootstrap import Tls, UnusablePem
+
+    tls = Tls(certificate, key)
+    try:
+        tls.check()
+    except UnusablePem as error:
+        option = {"certificate": "'--tls-cert'", "key": "'--tls-key'"}[error.field]
+        raise typer.BadParameter(str(error), param_hint=option) from error
+    return tls
+
+
+def _log_in_utc() -> None:
+    logging.Formatter.converter = time.gmtime
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s: %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+    )
+
+
 async def _serve(
-    database: Database, embedded: EmbeddedPostgres | None, address: str, tls: object, ready_file: Path | None
+    database: "Database",
+    embedded: "EmbeddedPostgres | None",
+    address: str,
+    tls: "Tls | None",
+    ready_file: Path | None,
 ) -> None:
-    from bearpit_server.bootstrap import Tls
     from bearpit_server.bootstrap import serve as serving
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    assert tls is None or isinstance(tls, Tls)
     async with serving(database, address, tls) as running:
         gc.collect()
         gc.freeze()  # what is here now stays; the collector need not look at it again
@@ -116,7 +206,7 @@ async def _serve(
         logger.info("stopping")
 
 
-async def _revive(embedded: EmbeddedPostgres) -> None:
+async def _revive(embedded: "EmbeddedPostgres") -> None:
     """Start the embedded PostgreSQL again when it has gone away."""
     while True:
         await asyncio.sleep(1)
@@ -134,6 +224,7 @@ def init(name: Annotated[str, typer.Option(help="The operator's name.")]) -> Non
 
     Example: BEARPIT_PASSWORD=… bearpit-server init --name ada
     """
+    need_server_extra()
     from bearpit_server.rules.refusals import Code, Refused
     from bearpit_server.services.first_operator import create_first_operator
 
