@@ -12,7 +12,7 @@ import pytest
 from bearpit_server.__main__ import app
 from typer.testing import CliRunner
 
-from tests.integration.house import Postgres
+from tests.postgres import Postgres
 from tests.unit.test_client_tls import CERTIFICATE, KEY
 
 BANNER = "WITHOUT TLS"

@@ -98,7 +98,7 @@ async def test_one_opened_while_the_market_is_closed_sells_when_it_opens(floor: 
 @SHARED
 @pytest.mark.parametrize("market", [OPEN, CLOSED])
 async def test_an_operator_cannot_cancel_its_order_and_it_goes_on(
-    floor: Floor, market: admin_pb2.MarketOverride
+    floor: Venue, market: admin_pb2.MarketOverride
 ) -> None:
     symbol = await floor.instrument()
     await floor.set_market(market)
@@ -122,7 +122,7 @@ async def test_an_operator_cannot_cancel_its_order_and_it_goes_on(
 
 
 @SHARED
-async def test_cancelling_its_order_when_all_is_sold_says_that_it_has_ended(floor: Floor) -> None:
+async def test_cancelling_its_order_when_all_is_sold_says_that_it_has_ended(floor: Venue) -> None:
     symbol = await floor.instrument()
     await offer(floor, symbol, 100, 10)
     await floor.place(await floor.trader(), buy(symbol, 10, 100))
