@@ -165,8 +165,10 @@ class Server(grpc.GenericRpcHandler):
     def __init__(self, market: Market) -> None:
         self._market = market
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message]:
-        method = METHODS[details.method]
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message] | None:
+        method = METHODS.get(details.method)
+        if method is None:
+            return None  # the client also asks for the health, which only says how far away a server is
         reads = GetMessageClass(method.input_type).FromString
         if method.server_streaming:
 

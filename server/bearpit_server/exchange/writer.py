@@ -20,6 +20,9 @@ BUSY = 8
 APART_SECONDS = 0.02
 """How far apart batches then begin: one costs about as much, whether it is shared by ten or by a hundred."""
 
+LOOK_SECONDS = 0.1
+"""How often it is looked up where the event loop runs."""
+
 
 class Writer(Generic[T]):
     """Runs `work` on batches of what is put, on one thread of its own, in the order of putting.
@@ -53,13 +56,14 @@ class Writer(Generic[T]):
         self._begin()
         core = -1
         never = threading.Event()
-        last, began = 0, 0.0
+        last, began, looked = 0, 0.0, 0.0
         while True:
             command = self._queue.get()
             if last >= BUSY:
                 never.wait(max(0.0, began + APART_SECONDS - time.monotonic()))
             began = time.monotonic()
-            core = _stay_beside(self._started_by, core)
+            if began - looked > LOOK_SECONDS:
+                core, looked = _stay_beside(self._started_by, core), began
             batch: list[T] = []
             while command is not None:
                 batch.append(command)

@@ -62,30 +62,36 @@ class Writes:
     def __init__(self) -> None:
         self._parts: list[str] = []
         self._params: list[object] = []
-        self._expected: list[int | None] = []
+        self._expected: dict[int, int] = {}
+        """By the place of an UPDATE among the parts."""
 
-    def add(self, sql: str, *params: object, rows: int | None) -> None:
-        """Another INSERT or UPDATE, and how many rows it must write; None: as many as need be."""
+    def add(self, sql: str, *params: object) -> None:
+        """Another INSERT."""
         self._parts.append(sql)
         self._params += params
-        self._expected.append(rows)
+
+    def update(self, rows: int, sql: str, *params: object) -> None:
+        """An UPDATE, which must find so many rows."""
+        self.add(f"{sql} RETURNING 1", *params)
+        self._expected[len(self._parts) - 1] = rows
 
     def send(self) -> None:
         """Write, inside the caller's transaction. Raises AssertionError if a row was not there."""
         if not self._parts:
             return
-        written = execute_raw(_composed(*self._parts), self._params).fetchone()
-        assert written is not None
-        for expected, found in zip(self._expected, written, strict=True):
-            assert expected in (None, found), f"{self._expected} rows to write, {written} written"
+        sql = _composed(tuple(self._parts), tuple(self._expected))
+        found = execute_raw(sql, self._params).fetchone()
+        assert found is not None
+        expected = tuple(self._expected.values())
+        assert found[1:] == expected, f"{expected} rows to change, {found[1:]} found"
 
 
 @lru_cache(maxsize=256)
-def _composed(*parts: str) -> str:
-    """One statement of many, that tells how many rows each of them wrote."""
-    named = [f"w{at} AS ({sql} RETURNING 1)" for at, sql in enumerate(parts)]
-    counts = [f"(SELECT count(*) FROM w{at})" for at in range(len(parts))]
-    return _numbered(f"WITH {', '.join(named)} SELECT {', '.join(counts)}")
+def _composed(parts: tuple[str, ...], counted: tuple[int, ...]) -> str:
+    """One statement of many, that tells of some how many rows they found."""
+    named = [f"w{at} AS ({sql})" for at, sql in enumerate(parts)]
+    counts = [f", (SELECT count(*) FROM w{at})" for at in counted]
+    return _numbered(f"WITH {', '.join(named)} SELECT 0{''.join(counts)}")
 
 
 def _numbered(sql: str) -> str:
@@ -133,7 +139,6 @@ def insert_events(
         texts(addresses),
         texts(request_ids),
         texts(payloads),
-        rows=len(types),
     )
 
 
@@ -221,7 +226,7 @@ FROM {_unnest("iiiiiii")} AS u(id, b, h, v, q, c, r) WHERE a.id = u.id
 
 def update_accounts(writes: Writes, columns: Sequence[Sequence[int]]) -> None:
     """Set locked accounts: ids, balances, held, versions, order sequences, costs, realised gains."""
-    writes.add(_UPDATE_ACCOUNTS, *map(ints, columns), rows=len(columns[0]))
+    writes.update(len(columns[0]), _UPDATE_ACCOUNTS, *map(ints, columns))
 
 
 _INSERT_POSTINGS = f"""
@@ -243,7 +248,7 @@ def insert_postings(
     numbers = map(ints, (debit, credit, amount, debit_balance, credit_balance))
     reason, reference, request_id, note = map(texts, words)
     writes.add(
-        _INSERT_POSTINGS, at, *numbers, reason, reference, ints(actor), request_id, note, rows=len(postings)
+        _INSERT_POSTINGS, at, *numbers, reason, reference, ints(actor), request_id, note
     )  # fmt: skip
 
 
@@ -297,7 +302,7 @@ def insert_orders(
     """
     writes.add(
         _INSERT_ORDERS, at, *map(ints, numbers), texts(request_ids),
-        texts([digest.hex() for digest in request_hashes]), ints(expiries), rows=len(request_ids),
+        texts([digest.hex() for digest in request_hashes]), ints(expiries),
     )  # fmt: skip
 
 
@@ -314,7 +319,7 @@ def update_orders(writes: Writes, columns: Sequence[Sequence[int]], at: datetime
     `columns`: ids, quantities, prices, stop prices, priorities, filled, values, fees, holds, statuses,
     end reasons.
     """
-    writes.add(_UPDATE_ORDERS, at, *map(ints, columns), rows=len(columns[0]))
+    writes.update(len(columns[0]), _UPDATE_ORDERS, at, *map(ints, columns))
 
 
 _INSERT_TRADES = f"""
@@ -331,7 +336,7 @@ def insert_trades(writes: Writes, columns: Sequence[Sequence[int]], at: datetime
     `columns`: ids, instruments, prices, quantities, aggressors, buy orders, sell orders, buyers, sellers,
     buyers' fees, sellers' fees.
     """
-    writes.add(_INSERT_TRADES, at, *map(ints, columns), rows=len(columns[0]))
+    writes.add(_INSERT_TRADES, at, *map(ints, columns))
 
 
 _COUNT_DAY = f"""
@@ -346,7 +351,7 @@ def count_day(
     writes: Writes, day: date, players: Sequence[int], orders: Sequence[int], values: Sequence[int]
 ) -> None:
     """Add to what players have ordered on a day."""
-    writes.add(_COUNT_DAY, day, ints(players), ints(orders), ints(values), rows=len(players))
+    writes.add(_COUNT_DAY, day, ints(players), ints(orders), ints(values))
 
 
 _INSERT_REQUESTS = f"""
@@ -369,5 +374,4 @@ def insert_requests(
     writes.add(
         _INSERT_REQUESTS, at, ints(actors), texts(request_ids), texts(methods),
         texts([digest.hex() for digest in body_hashes]), texts([answer.hex() for answer in responses]),
-        rows=None,
     )  # fmt: skip

@@ -85,7 +85,7 @@ def record(writes: bulk.Writes, trades: Iterable[Traded]) -> None:
         rows += [_row(instrument_id, MINUTE, span) for span in folded]
         rows += [_row(instrument_id, QUARTER, span) for span in merge(folded, QUARTER)]
     if rows:
-        writes.add(_RECORD, *map(bulk.ints, zip(*rows, strict=True)), rows=len(rows))
+        writes.add(_RECORD, *map(bulk.ints, zip(*rows, strict=True)))
 
 
 def _row(instrument_id: int, seconds: int, span: Span) -> tuple[int, ...]:
