@@ -189,7 +189,7 @@ class Dealing:
 
     def _take(self, desk: Desk, outcomes: list[Outcome], origin: Origin, current: Round) -> None:
         """Settle what a book did, now if that can be."""
-        if current.take(desk, outcomes, origin):
+        if current.take(outcomes, origin):
             self._books.forget_ended(outcomes)
         else:
             self._defer(desk, outcomes, origin, current)

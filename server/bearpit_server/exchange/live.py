@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bearpit_server.events.records import OrderRecord
-from bearpit_server.rules.orders import EndReason, Order, OrderStatus, OrderType, Side
+from bearpit_server.rules.orders import Order, OrderStatus, OrderType, Side
 from bearpit_server.rules.units import fee_on
 
 
@@ -77,9 +77,3 @@ class LiveOrder(Order):
         """What an order that only waits is told to be; that it rests is never written."""
         is_stop = self.type in (OrderType.STOP, OrderType.STOP_LIMIT)
         return OrderStatus.WAITING if is_stop else OrderStatus.WORKING
-
-    def end(self, reason: EndReason) -> None:
-        """Mark it as ended, where no book does."""
-        self.status = OrderStatus.CANCELLED
-        self.remaining = 0
-        self.end_reason = reason

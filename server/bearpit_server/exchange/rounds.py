@@ -62,7 +62,7 @@ class Round:
         self.settlement.journal.take(locked.accounts)
         return locked.orders
 
-    def take(self, desk: Desk, outcomes: list[Outcome], origin: Origin) -> bool:
+    def take(self, outcomes: list[Outcome], origin: Origin) -> bool:
         """Settle what a book did, if all accounts that it changes are locked; says whether."""
         if self.next or not self.settlement.covers(outcomes):
             return False

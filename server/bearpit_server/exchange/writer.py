@@ -19,7 +19,6 @@ BUSY = 8
 """Commands in a batch after which the next one is given time to gather."""
 APART_SECONDS = 0.02
 """How far apart batches then begin: one costs about as much, whether it is shared by ten or by a hundred."""
-
 LOOK_SECONDS = 0.1
 """How often it is looked up where the event loop runs."""
 

@@ -40,10 +40,6 @@ class Accounts:
         if missing:
             self._ids.update(self._select(missing))
 
-    def of(self, owner: int, asset: int) -> int:
-        """The id of a player's account. Raises KeyError unless it was ensured or loaded before."""
-        return self._ids[owner, asset]
-
     def trading(self, owner: int, asset: int) -> tuple[int, int]:
         """The accounts that an owner's orders for an asset move: cash, and shares.
 
