@@ -23,7 +23,7 @@ from bearpit_server.storage.settings import Settings, store
 from tests.postgres import Postgres
 from tests.venue import OPERATOR, PASSWORD, Venue, prepare, serving
 
-MINUTES = SETTINGS[INTERVAL].default
+MINUTES = int(SETTINGS[INTERVAL].default)
 GIVE = "UPDATE accounts SET balance = balance + 7 WHERE kind = 'fees' AND asset = 0"
 TAKE = "UPDATE accounts SET balance = balance - 7 WHERE kind = 'fees' AND asset = 0"
 SUM = doctor.SUM_TO_ZERO.sentence

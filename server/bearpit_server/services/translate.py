@@ -19,8 +19,9 @@ from bearpit_server.game.market import Market
 from bearpit_server.game.players import Summary
 from bearpit_server.game.wallets import Movement, Wallet
 from bearpit_server.identity.callers import Role
+from bearpit_server.rules.parameters import as_text
 from bearpit_server.rules.sessions import Phase, Schedule
-from bearpit_server.rules.settings import SETTINGS, as_text
+from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage.models import Instrument, Player, ServiceToken, Shard
 from bearpit_server.storage.settings import Settings
 

@@ -1,6 +1,7 @@
 """The settings that hold now: the table's defaults, and what operators have set."""
 
-from bearpit_server.rules.settings import SETTINGS, as_text, find
+from bearpit_server.rules.parameters import Value, as_text
+from bearpit_server.rules.settings import SETTINGS, find
 from bearpit_server.storage.models import Setting
 
 
@@ -8,7 +9,7 @@ class Settings:
     """A copy in memory, replaced whole by `load`. Reading it costs a dictionary look-up."""
 
     def __init__(self) -> None:
-        self._values: dict[str, int | bool] = {key: setting.default for key, setting in SETTINGS.items()}
+        self._values: dict[str, Value] = {key: setting.default for key, setting in SETTINGS.items()}
 
     def load(self) -> None:
         """Read what is set; inside a transaction."""
