@@ -7,11 +7,22 @@ from typing import Protocol, TypeVar, cast
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import (
+    admin_pb2,
+    auth_pb2,
+    market_pb2,
+    pricing_pb2,
+    rollbacks_pb2,
+    trading_pb2,
+    wallet_pb2,
+    windows_pb2,
+)
 
 DEFAULT_PORT = 7117
 
-_FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2)
+_FILES = (
+    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, rollbacks_pb2,
+)  # fmt: skip
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
     for file in _FILES

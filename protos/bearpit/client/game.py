@@ -18,15 +18,21 @@ from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
 from bearpit.v1.admin_pb2_grpc import AdminServiceStub
 from bearpit.v1.auth_pb2_grpc import AuthServiceStub
 from bearpit.v1.market_pb2_grpc import MarketServiceStub
+from bearpit.v1.pricing_pb2_grpc import PricingServiceStub
+from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceStub
 from bearpit.v1.trading_pb2_grpc import TradingServiceStub
 from bearpit.v1.wallet_pb2_grpc import WalletServiceStub
+from bearpit.v1.windows_pb2_grpc import WindowServiceStub
 
 if TYPE_CHECKING:  # these exist in the types only
     from bearpit.v1.admin_pb2_grpc import AdminServiceAsyncStub
     from bearpit.v1.auth_pb2_grpc import AuthServiceAsyncStub
     from bearpit.v1.market_pb2_grpc import MarketServiceAsyncStub
+    from bearpit.v1.pricing_pb2_grpc import PricingServiceAsyncStub
+    from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceAsyncStub
     from bearpit.v1.trading_pb2_grpc import TradingServiceAsyncStub
     from bearpit.v1.wallet_pb2_grpc import WalletServiceAsyncStub
+    from bearpit.v1.windows_pb2_grpc import WindowServiceAsyncStub
 
     _Trades = grpc.aio.UnaryStreamCall[market_pb2.StreamTradesRequest, market_pb2.StreamTradesResponse]
     _Orders = grpc.aio.UnaryStreamCall[trading_pb2.StreamOrdersRequest, trading_pb2.StreamOrdersResponse]
@@ -88,6 +94,9 @@ class Client:
     trading: "TradingServiceAsyncStub"
     wallet: "WalletServiceAsyncStub"
     admin: "AdminServiceAsyncStub"
+    pricing: "PricingServiceAsyncStub"
+    windows: "WindowServiceAsyncStub"
+    rollbacks: "RollbackServiceAsyncStub"
 
     def __init__(
         self,
@@ -109,6 +118,9 @@ class Client:
         self.trading = TradingServiceStub(self._channel)
         self.wallet = WalletServiceStub(self._channel)
         self.admin = AdminServiceStub(self._channel)
+        self.pricing = PricingServiceStub(self._channel)
+        self.windows = WindowServiceStub(self._channel)
+        self.rollbacks = RollbackServiceStub(self._channel)
         self._prices = MarketServiceStub(self._price_channel)
         self.connection = Connection(self._channel, timing)
 
