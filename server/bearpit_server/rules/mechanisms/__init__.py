@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from bearpit_server.rules.mechanisms.attention import Attention
 from bearpit_server.rules.mechanisms.base import Counterparty, Mechanism
 from bearpit_server.rules.mechanisms.order_book import OrderBook
 from bearpit_server.rules.mechanisms.window import Window
@@ -9,7 +10,9 @@ from bearpit_server.rules.refusals import not_found
 
 __all__ = ["MECHANISMS", "Counterparty", "Mechanism", "find"]
 
-MECHANISMS: dict[str, Mechanism[Any, Any]] = {made.name: made for made in (OrderBook(), Window())}
+MECHANISMS: dict[str, Mechanism[Any, Any]] = {
+    made.name: made for made in (OrderBook(), Window(), Attention())
+}
 
 
 def find(name: str) -> Mechanism[Any, Any]:
