@@ -214,7 +214,8 @@ _VALUES = {
     "BYMONTHDAY": rf"{_MONTHDAY}(,{_MONTHDAY})*",
     "WKST": _DAY,
 }
-_NTH_DAYS = rf"(-?[1-4])?{_DAY}(,(-?[1-4])?{_DAY})*"  # not every month has a fifth Sunday
+# Not every month has a fifth Sunday; and dateutil takes `MO,1SU` for a day that is both.
+_NTH_DAYS = rf"{_VALUES['BYDAY']}|-?[1-4]{_DAY}(,-?[1-4]{_DAY})*"
 _LONGEST_RULE = 200
 _CHANGE_OF_CLOCKS = 2_000  # occurrences in an hour or two, at one in ten seconds
 
@@ -247,7 +248,7 @@ class Recurrence:
         step = _FREQUENCIES[_parts(self.rule)["FREQ"]].step
         try:
             found = self._by_time(after, step) if step else self._by_clock(after)
-        except (ValueError, OverflowError):  # what dateutil says of hours that the interval never meets
+        except (ValueError, OverflowError):  # beyond the year 9999
             found = None
         if found is None:
             raise invalid("recurrence", f"{self.rule} never comes again after {after.isoformat()}")
@@ -333,9 +334,13 @@ def _check_rule(parts: Mapping[str, str]) -> None:
             if part not in known:
                 raise invalid("recurrence", f"with FREQ={name} there can be {', '.join(sorted(known))}")
             _check_part(name, part, value)
-    if not frequency.lowest <= int(parts.get("INTERVAL", "1")) <= frequency.highest:
+    interval = int(parts.get("INTERVAL", "1"))
+    if not frequency.lowest <= interval <= frequency.highest:
         bounds = f"{frequency.lowest} to {frequency.highest}"
         raise invalid("recurrence", f"with FREQ={name} the INTERVAL must be {bounds}")
+    # Else it may meet those hours on some days only, or on none, and on others after a change of the clocks.
+    if frequency.step and "BYHOUR" in parts and timedelta(hours=1) % (frequency.step * interval):
+        raise invalid("recurrence", f"with FREQ={name} and BYHOUR the INTERVAL must divide an hour")
     if "BYDAY" in parts and "BYMONTHDAY" in parts:
         raise invalid("recurrence", "give BYDAY or BYMONTHDAY, not both")
 
