@@ -4,15 +4,15 @@ from typing import Any
 
 from bearpit_server.rules.mechanisms.attention import Attention
 from bearpit_server.rules.mechanisms.base import Counterparty, Mechanism
+from bearpit_server.rules.mechanisms.feed import Feed
 from bearpit_server.rules.mechanisms.order_book import OrderBook
 from bearpit_server.rules.mechanisms.window import Window
 from bearpit_server.rules.refusals import not_found
 
 __all__ = ["MECHANISMS", "Counterparty", "Mechanism", "find"]
 
-MECHANISMS: dict[str, Mechanism[Any, Any]] = {
-    made.name: made for made in (OrderBook(), Window(), Attention())
-}
+_ALL: tuple[Mechanism[Any, Any], ...] = (OrderBook(), Feed(), Window(), Attention())
+MECHANISMS: dict[str, Mechanism[Any, Any]] = {made.name: made for made in _ALL}
 
 
 def find(name: str) -> Mechanism[Any, Any]:

@@ -48,6 +48,8 @@ class State:
     """What the other side has in cash. The house's: what it took in by this instrument, less what it paid."""
     till_shares: int
     """What the other side has in shares. The house's: below zero by what players have of it."""
+    priced_at: datetime | None = None
+    """When the price was made, where it can be too old: that of a pushed one, by its source's clock."""
 
 
 @record
