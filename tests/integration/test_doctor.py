@@ -300,7 +300,7 @@ SICKNESSES: list[tuple[str, str, set[str]]] = [
     ),
     (
         "a player in debt",
-        "ALTER TABLE accounts DROP CONSTRAINT only_the_issuer_is_negative; "
+        "ALTER TABLE accounts DROP CONSTRAINT only_issuer_dealer_and_debt_are_negative; "
         f"UPDATE accounts SET balance = -1 WHERE {CASH_OF.format(BOB)}",
         {BOUNDS, SUM, REPLAY},
     ),

@@ -37,7 +37,7 @@ def test_two_that_start_at_once_migrate_once(postgres: Postgres) -> None:
             thread.join(30)
         for one in starters:
             close(one)
-    assert sorted(done, key=len) == [[], [], ["0001_exchange"]]
+    assert sorted(done, key=len) == [[], [], ["0001_exchange", "0002_mechanisms"]]
 
 
 def test_migrating_again_does_nothing(database: Database) -> None:
@@ -115,7 +115,7 @@ def refused(database: Database, model: type[Row], values: Mapping[str, object]) 
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ({"balance": -1, "held": 0}, "only_the_issuer_is_negative"),
+        ({"balance": -1, "held": 0}, "only_issuer_dealer_and_debt_are_negative"),
         ({"held": -1}, "nothing_is_held_twice"),
         ({"held": 11}, "nothing_is_held_twice"),
         ({"kind": "treasury"}, "only_the_house_issues"),
@@ -130,7 +130,7 @@ def test_an_account_that_cannot_be_is_refused(
     insert(database, Player, PLAYER)
     assert constraint in refused(database, Account, ACCOUNT | change)
     insert(database, Account, ACCOUNT)
-    assert "accounts_owner_id_asset_kind_key" in refused(database, Account, ACCOUNT)
+    assert "one_account_each" in refused(database, Account, ACCOUNT)
     with pytest.raises(pw.IntegrityError), database.transaction():
         Account.update(balance=Account.balance - 6).where(Account.owner == 1).execute()
 

@@ -101,11 +101,18 @@ class QuoteRecord:
     low_cents: int = 0
     indicative_cents: int = 0
     indicative_quantity: int = 0
+    priced_at_ms: int = 0
+    attention_bps: int = 0
 
 
 @record
 class StatusChange:
-    """The market's phase, schedule, halts or announcements may have changed: read them again."""
+    """The market's phase, schedule, halts, announcements or headlines may have changed: read them again."""
 
 
-Record = OrderChange | WalletChange | TradeRecord | QuoteRecord | StatusChange
+@record
+class WindowChange:
+    """A trading window may have changed: read them again."""
+
+
+Record = OrderChange | WalletChange | TradeRecord | QuoteRecord | StatusChange | WindowChange

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from bearpit_server.events.records import QuoteRecord
-from bearpit_server.exchange.commands import Amend, Cancel, CancelMany, Candidate, Place, Trading
+from bearpit_server.exchange.commands import (
+    Amend,
+    Cancel,
+    CancelMany,
+    Candidate,
+    Deal,
+    Place,
+    Step,
+    Trading,
+)
+from bearpit_server.exchange.dealers import Dealer
 from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.ledger.accounts import Accounts
@@ -22,6 +32,10 @@ class Claims:
     shards: set[int] = field(default_factory=set)
     requests: list[tuple[int, str]] = field(default_factory=list)
     """Owners and their request ids."""
+    dealers: dict[int, Dealer] = field(default_factory=dict)
+    """Desks whose tills are among the accounts, by instrument."""
+    writes: bool = False
+    """Whether something is written though no account changes."""
 
 
 Wanted = dict[tuple[int, Side], tuple[int, int]]
@@ -121,13 +135,19 @@ class Books:
                         price_cents,
                         command.quantity or order.quantity,
                     )
+                case Step(group_id):
+                    self._claim_step(claims, group_id)
+                case Deal(instrument_id) if instrument_id in self.desks:
+                    self._claim_deal(claims, self.desks[instrument_id])
         for (instrument_id, side), (price_cents, quantity) in wanted.items():
             desk = self.desks[instrument_id]
-            if desk.phase is Phase.OPEN:
-                faced = [*desk.book.facing(side, price_cents, quantity)]
+            if desk.phase is Phase.OPEN or isinstance(desk, Dealer):
+                faced = [*desk.faced(side, price_cents, quantity)]
                 for other in faced:
                     assert isinstance(other, LiveOrder)
                     self._claim_open(claims, other)
+                if isinstance(desk, Dealer):
+                    claims.dealers[desk.id] = desk
                 if faced or (instrument_id, side.opposite) in wanted:
                     claims.accounts.add(self._accounts.house(CASH, "fees"))
         return claims
@@ -146,6 +166,32 @@ class Books:
             claims.requests.append((owner_id, candidate.request_id))
             wish = candidate.wish
             _want(wanted, desk.id, wish.side, candidate.worst_price_cents, wish.quantity)
+
+    def members(self, group_id: int) -> list[Dealer]:
+        """The desks here of a group, by instrument."""
+        found = [desk for desk in self.desks.values() if isinstance(desk, Dealer) and desk.group]
+        mine = [desk for desk in found if desk.group and desk.group.id == group_id]
+        return sorted(mine, key=lambda desk: desk.id)
+
+    def _claim_step(self, claims: Claims, group_id: int) -> None:
+        claims.writes = True
+        for desk in self.members(group_id):
+            claims.shards.add(desk.shard)
+            if desk.has_pool:
+                self._claim_dealer(claims, desk)
+
+    def _claim_deal(self, claims: Claims, desk: Desk) -> None:
+        reached = desk.reached()
+        for order in reached:
+            self._claim_open(claims, order)
+        if reached and isinstance(desk, Dealer):
+            self._claim_dealer(claims, desk)
+            claims.accounts.add(self._accounts.house(CASH, "fees"))
+
+    @staticmethod
+    def _claim_dealer(claims: Claims, desk: Dealer) -> None:
+        claims.accounts |= {desk.tills.cash, desk.tills.shares}
+        claims.dealers[desk.id] = desk
 
     def _claim_open(self, claims: Claims, order: LiveOrder | None) -> None:
         if order is not None:

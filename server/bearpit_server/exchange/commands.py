@@ -1,6 +1,6 @@
 """What may be asked of the matcher, each with the answer that somebody waits for."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -102,6 +102,33 @@ class SetPhase:
     phase: Phase
 
 
+@record
+class Pushed:
+    """A price from outside."""
+
+    instrument_id: int
+    price_cents: int
+    at: datetime
+    """When it was made."""
+
+
+@dataclass(slots=True)
+class Step:
+    """Let a group's prices move: by themselves, or one of them to what was pushed."""
+
+    group_id: int
+    attention: Mapping[int, int]
+    answer: Answer[None]
+    push: Pushed | None = None
+
+
+@dataclass(slots=True)
+class Deal:
+    """Execute waiting orders of an instrument whose price its dealer has reached."""
+
+    instrument_id: int
+
+
 @dataclass(slots=True)
 class Look:
     """Read something from the books, between changes, and answer when it is committed."""
@@ -125,7 +152,7 @@ class Drop:
     shards: set[int]
 
 
-Trading = Place | Cancel | CancelMany | Amend | SetPhase | Look
+Trading = Place | Cancel | CancelMany | Amend | SetPhase | Step | Deal | Look
 """What is carried out together with others, in one transaction."""
 Command = Trading | Load | Drop
 

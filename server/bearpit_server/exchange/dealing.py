@@ -1,6 +1,7 @@
 """What each command does to the books and the ledger, inside the round that it is part of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from typing import TypeVar
 
 from bearpit_server.events.log import HOUSE_ORIGIN, Origin
@@ -15,20 +16,25 @@ from bearpit_server.exchange.commands import (
     Cancel,
     CancelMany,
     Candidate,
+    Deal,
     Look,
     Place,
     Placed,
     SetPhase,
+    Step,
     Trading,
     done,
 )
+from bearpit_server.exchange.dealers import Dealer
 from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.intake import Acceptance
 from bearpit_server.exchange.listings import Listing, Listings
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.exchange.rounds import Round, Step
+from bearpit_server.exchange.pricing import Group, Pricing
+from bearpit_server.exchange.rounds import Moved, Round, Unsettled
 from bearpit_server.exchange.settlement import Settlement, Written
 from bearpit_server.rules.limits import Wish
+from bearpit_server.rules.mechanisms.base import Step as Moves
 from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.rules.refusals import Refused
@@ -38,6 +44,8 @@ from bearpit_server.storage.sequences import Ids
 
 T = TypeVar("T")
 
+FLUSH_STEPS = 10
+"""Every so many steps their prices are written into the candles; until then a crash would lose them."""
 NOT_OPEN = "the order has ended, or is not yours; look it up to see what became of it"
 
 
@@ -48,6 +56,7 @@ class Dealing:
         self,
         books: Books,
         listings: Listings,
+        pricing: Pricing,
         ids: Ids,
         answers: Answers,
         check_phase: Callable[[Listing, Wish, Phase], None],
@@ -57,6 +66,7 @@ class Dealing:
         """`settlement` begins the next one."""
         self._books = books
         self._listings = listings
+        self._pricing = pricing
         self._ids = ids
         self._answers = answers
         self._check_phase = check_phase
@@ -76,6 +86,10 @@ class Dealing:
                 self._amend(command, current, acceptance)
             case SetPhase():
                 self._set_phase(command, current)
+            case Step():
+                self._step(command, current)
+            case Deal():
+                self._deal(command, current)
             case Look():
                 self._look(command, current)
 
@@ -111,6 +125,8 @@ class Dealing:
             return earlier
         if desk.phase is not candidate.phase and command.owner_id != HOUSE:
             self._check_phase(candidate.listing, candidate.wish, desk.phase)
+        if desk.phase is Phase.OPEN:
+            desk.check(candidate.wish)
         order = acceptance.accept(command, candidate)
         current.desks[desk.id] = desk
         self._books.enter(order.id, order.owner_id, desk)
@@ -169,13 +185,67 @@ class Dealing:
         desk = self._books.desks.get(command.instrument_id)
         if desk is None or desk.phase is command.phase:
             return
-        before = desk.book.last_price_cents
+        before = desk.price_cents
         current.desks[desk.id] = desk
         outcomes = desk.enter(command.phase)
-        if command.phase is Phase.CLOSED or desk.book.last_price_cents != before:
-            desk.reference_cents = desk.book.last_price_cents or desk.reference_cents
+        if command.phase is Phase.CLOSED or desk.price_cents != before:
+            desk.reference_cents = desk.price_cents or desk.reference_cents
         self._defer(desk, outcomes, HOUSE_ORIGIN, current, auction=True)
         current.last.phases.append(desk)
+
+    def _deal(self, command: Deal, current: Round) -> None:
+        desk = self._books.desks.get(command.instrument_id)
+        if isinstance(desk, Dealer) and (reached := desk.reached()):
+            current.desks[desk.id] = desk
+            self._take(desk, desk.book.deal([*reached]), HOUSE_ORIGIN, current)
+
+    def _step(self, command: Step, current: Round) -> None:
+        """Let prices move; the cash that moves between pools is posted like any other."""
+        group = self._pricing.groups.get(command.group_id)
+        desks = {desk.id: desk for desk in self._books.members(command.group_id)}
+        at = current.settlement.at
+        try:
+            moved = self._moved(command, group, desks, at) if group else None
+        except Refused as refused:
+            self._answer(current, command.answer, refused)
+            return
+        self._answer(current, command.answer, None)
+        if group is None or moved is None:
+            return
+        current.desks |= desks
+        reference = f"group:{group.id}:{group.steps + 1}"
+        for giver, taker, cents in paired(moved.flows):
+            current.settlement.journal.post(
+                desks[giver].tills.cash, desks[taker].tills.cash, cents, group.mechanism.name, reference,
+                HOUSE_ORIGIN,
+            )  # fmt: skip
+        for id_, cents in moved.flows.items():
+            desks[id_].flow(cents, at)
+        priced_at = command.push.at if command.push else at
+        prices = [(id_, price) for id_, price in moved.prices.items() if not desks[id_].has_pool]
+        for id_, price in prices:
+            desks[id_].reprice(price, at, priced_at)
+        if (group.steps + 1) % FLUSH_STEPS == 0:
+            for desk in desks.values():
+                current.settlement.mark(desk.id, desk.symbol, desk.take_marks())
+        current.moves.append(Moved(group, moved.memory, prices, priced_at))
+
+    def _moved(self, command: Step, group: Group, desks: dict[int, Dealer], at: datetime) -> Moves | None:
+        """What a step makes of prices; None: nothing is open. Raises Refused for a pushed price."""
+        if push := command.push:
+            desk = desks.get(push.instrument_id)
+            if desk is None:
+                raise self._not_here(self._listings.by_id[push.instrument_id])
+            return group.mechanism.push(
+                group.parameters, self._listings.by_id[desk.id].parameters, desk.state, group.memory,
+                push.price_cents, push.at, at,
+            )  # fmt: skip
+        states = {id_: desk.state for id_, desk in desks.items() if desk.phase is Phase.OPEN}
+        if not states:
+            return None
+        members = {id_: self._listings.by_id[id_].parameters for id_ in states}
+        inputs = self._pricing.inputs(group, at, command.attention)
+        return group.mechanism.step(group.parameters, members, states, group.memory, inputs)
 
     def _look(self, command: Look, current: Round) -> None:
         try:
@@ -201,8 +271,22 @@ class Dealing:
         if current.next is None:
             current.next = Round(self._settlement(), current.commands[-1:])
         self._books.forget_ended(outcomes)
-        current.next.steps.append(Step(desk, outcomes, origin, auction))
+        current.next.steps.append(Unsettled(desk, outcomes, origin, auction))
         current.next.desks[desk.id] = desk
+
+
+def paired(flows: Mapping[int, int]) -> Iterator[tuple[int, int, int]]:
+    """Who gives what to whom, so that each ends with its flow: fewer movements than there are parties."""
+    givers = [[id_, -cents] for id_, cents in flows.items() if cents < 0]
+    for taker, wanted in flows.items():
+        while wanted > 0:
+            giver = givers[-1]
+            cents = min(wanted, giver[1])
+            yield giver[0], taker, cents
+            wanted -= cents
+            giver[1] -= cents
+            if not giver[1]:
+                givers.pop()
 
 
 def _placed(order: LiveOrder, written: Written) -> Placed:

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from datetime import tzinfo
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Logged, Origin
-from bearpit_server.events.records import StatusChange
+from bearpit_server.events.records import QuoteRecord, StatusChange
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.books import Books
 from bearpit_server.exchange.commands import (
@@ -19,11 +20,16 @@ from bearpit_server.exchange.commands import (
     Look,
     Place,
     Placed,
+    Pushed,
     Result,
     SetPhase,
+    Step,
 )
+from bearpit_server.exchange.dealers import Dealer
 from bearpit_server.exchange.listings import Listing, Listings
+from bearpit_server.exchange.looks import Looks
 from bearpit_server.exchange.matcher import Matcher
+from bearpit_server.exchange.pricing import Group, Pricing
 from bearpit_server.exchange.shards import RENEW_SECONDS, Shards
 from bearpit_server.exchange.writer import Writer
 from bearpit_server.ledger.accounts import Accounts
@@ -31,6 +37,8 @@ from bearpit_server.rules.limits import Wish, check_phase
 from bearpit_server.rules.orders import OrderType, Side, TimeInForce
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.sessions import Override, Phase, next_open
+from bearpit_server.rules.units import BPS
+from bearpit_server.rules.windows import check_orders
 from bearpit_server.storage import clock, hours, requests
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import HOUSE, Instrument
@@ -42,12 +50,16 @@ T = TypeVar("T")
 
 PHASE_SECONDS = 0.25
 """How often the calendar is asked whether a phase has changed."""
+LATE_PART, LATE_LEAST_MS = 10, 20
+MOST_STEP_WAIT = 0.25
+LEAST_STEP_WAIT = 0.001
+EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Engine:
     """The books of this process, and what decides which they are and whether they trade."""
 
-    FOLLOWED = ("instrument.", "ipo.", "market.", "settings.")
+    FOLLOWED = ("instrument.", "ipo.", "market.", "settings.", "group.", "recording.", "news.", "window.")
     """The events after which there is something to be read again."""
 
     def __init__(
@@ -65,12 +77,17 @@ class Engine:
         self._renew_seconds = renew_seconds
         self._accounts = Accounts(database)
         self.listings = Listings()
+        self.pricing = Pricing()
+        self.looks = Looks(self.pricing.groups)
+        self._foreseen = False
+        self.late_steps: Counter[int] = Counter()
+        """By group: steps since the start that came later than a tenth of their interval, or 20 ms."""
         self.shards = Shards(address)
         self.market = hours.Market(Override.NONE, False, None)
         self.books = Books(self._accounts)
         self.matcher = Matcher(
-            database, self._accounts, self.books, self.listings, self._zone, self.check_phase, self.shards,
-            settings, bus, self._loop,
+            database, self._accounts, self.books, self.listings, self.pricing, self._zone, self._phase_now,
+            self.check_phase, self.shards, settings, bus, self._loop,
         )  # fmt: skip
         self._writer: Writer[Command] = Writer("matcher", database.prefer_indexes, self.matcher.work)
         self._refreshing = asyncio.Lock()
@@ -90,6 +107,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases())
             tasks.create_task(self._keep_phases())
+            tasks.create_task(self._keep_prices())
 
     async def stop(self) -> None:
         """Finish what was begun, and give the shards up."""
@@ -101,6 +119,7 @@ class Engine:
 
     def _load(self) -> None:
         self.listings.load()
+        self.pricing.load(self.listings.by_id.values(), clock.now())
         self._settings.load()
         self.market = hours.read()
 
@@ -126,6 +145,90 @@ class Engine:
         while True:
             await asyncio.sleep(PHASE_SECONDS)
             self._follow_calendar()
+            await self._foresee()
+
+    # Prices that move by themselves
+
+    async def _keep_prices(self) -> None:
+        while True:
+            due = self.next_step_at()
+            wait = MOST_STEP_WAIT if due is None else (due - clock.now()).total_seconds()
+            await asyncio.sleep(min(max(wait, LEAST_STEP_WAIT), MOST_STEP_WAIT))
+            try:
+                await self.step()
+            except Refused as refused:
+                logger.warning("prices stand still: %s", refused)
+            except Exception:
+                logger.exception("prices stand still")
+
+    def next_step_at(self) -> datetime | None:
+        """When the next step of a group of this process is due; None: there is none."""
+        return min((self._due(group) for group in self._stepping()), default=None)
+
+    async def push(self, listing: Listing, price_cents: int, at: datetime) -> None:
+        """Take a price from outside. Raises Refused."""
+        if not listing.group_id:
+            raise Refused("NOT_POSSIBLE_NOW", f"the price of {listing.symbol} is not pushed")
+        answer: Answer[None] = Answer(self._loop)
+        self._writer.put(Step(listing.group_id, {}, answer, Pushed(listing.id, price_cents, at)))
+        await answer.wait()
+
+    async def step(self) -> None:
+        """Let all groups make their steps that are due, and wait until these are committed."""
+        now = clock.now()
+        answers = []
+        for group in self._stepping():
+            due = self._due(group)
+            if due > now:
+                continue
+            answer: Answer[None] = Answer(self._loop)
+            self._writer.put(Step(group.id, self.looks.scores(group, now), answer))
+            self.looks.reset(group, now)
+            answers.append((group, due, answer))
+        for group, due, answer in answers:
+            await answer.wait()
+            allowed = max(group.interval_ms / LATE_PART, LATE_LEAST_MS)
+            if due > EPOCH and (clock.now() - due).total_seconds() * 1000 > allowed:
+                self.late_steps[group.id] += 1
+
+    async def _foresee(self) -> None:
+        """Let quotes tell where the players look, and what that would make of prices."""
+        now = clock.now()
+        scores = {group.id: self.looks.scores(group, now) for group in self._stepping()}
+        if any(scores.values()) or self._foreseen:
+            self._foreseen = any(scores.values())
+            self._bus.publish(await self.look(lambda: self._estimates(scores)))
+
+    def _estimates(self, scores: Mapping[int, Mapping[int, int]]) -> list[QuoteRecord]:
+        """The quotes that tell something new; on the matcher's thread."""
+        told = []
+        for group_id, mine in scores.items():
+            group, desks = self.pricing.groups[group_id], self.books.members(group_id)
+            members = {desk.id: self.listings.by_id[desk.id].parameters for desk in desks}
+            states = {desk.id: desk.state for desk in desks}
+            foreseen = group.mechanism.estimate(group.parameters, members, states, mine) if mine else {}
+            total = sum(mine.values()) or 1
+            for desk in desks:
+                if desk.foresee(mine.get(desk.id, 0) * BPS // total, foreseen.get(desk.id, 0)):
+                    told.append(desk.quote())
+        self.books.quotes.update((quote.instrument_id, quote) for quote in told)
+        return told
+
+    def _stepping(self) -> list[Group]:
+        """The groups whose prices move by themselves, and whose books are here and open."""
+        here = {desk.group.id for desk in self._dealers() if desk.group and desk.phase is Phase.OPEN}
+        return [group for id_ in sorted(here) if (group := self.pricing.groups[id_]).interval_ms]
+
+    def _dealers(self) -> list[Dealer]:
+        return [desk for desk in [*self.books.desks.values()] if isinstance(desk, Dealer)]
+
+    @staticmethod
+    def _due(group: Group) -> datetime:
+        """When a group's next step is due: on a beat that does not drift, from when it last stepped."""
+        if group.stepped_at is None:
+            return EPOCH
+        ms = int(group.stepped_at.timestamp() * 1000)
+        return datetime.fromtimestamp((ms - ms % group.interval_ms + group.interval_ms) / 1000, UTC)
 
     async def _renew(self) -> None:
         gained, lost = await self._database.run(self.shards.renew)
@@ -178,7 +281,7 @@ class Engine:
         now = clock.now()
         for listing in self.listings.by_id.values():
             desk = self.books.desks.get(listing.id)
-            phase = self.market.phase(now, listing.halted)
+            phase = self._phase_at(listing, now)
             if desk is not None and desk.phase is not phase:
                 self._writer.put(SetPhase(listing.id, phase))
 
@@ -241,13 +344,27 @@ class Engine:
         return await answer.wait()
 
     def phase(self, listing: Listing) -> Phase:
-        """The phase of an instrument now: its book's, else what the calendar says."""
+        """The phase of an instrument now: its book's, else what the calendar or its window says."""
         desk = self.books.desks.get(listing.id)
-        return desk.phase if desk else self.market.phase(clock.now(), listing.halted)
+        return desk.phase if desk else self._phase_now(listing)
+
+    def _phase_now(self, listing: Listing) -> Phase:
+        return self._phase_at(listing, clock.now())
+
+    def _phase_at(self, listing: Listing, at: datetime) -> Phase:
+        if not listing.mechanism.by_window:
+            return self.market.phase(at, listing.halted)
+        if not listing.window_at(at):
+            return Phase.CLOSED
+        return Phase.HALTED if listing.halted or self.market.all_halted else Phase.OPEN
 
     def check_phase(self, listing: Listing, wish: Wish, phase: Phase) -> None:
         """Raises Refused for an order that a phase does not take, with the time of the next opening."""
         if phase is not Phase.OPEN:
+            if listing.mechanism.by_window:
+                windows = [(made.state, made.times) for made in listing.openings]
+                check_orders(listing.symbol, windows, clock.now())
+                raise Refused("MARKET_CLOSED", f"{listing.symbol} is halted; try again when it is resumed")
             schedule = self.market.schedule if self.market.override is Override.NONE else None
             opens = next_open(clock.now(), schedule)
             check_phase(listing.terms, wish, phase, opens.isoformat() if opens else "")

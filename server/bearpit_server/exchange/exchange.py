@@ -89,7 +89,7 @@ class Exchange:
 
         def read() -> tuple[list[tuple[int, int, int]], list[tuple[int, int, int]], int]:
             desk = self._desk(instrument_id)
-            return *desk.book.depth(levels), desk.book.last_price_cents or 0
+            return *desk.depth(levels), desk.price_cents
 
         return await self._engine.look(read)
 
@@ -148,6 +148,8 @@ class Exchange:
         worst, best = self._bounds(listing, wish)
         if wish.is_priced:
             check_band(terms, worst)
+        if phase is Phase.OPEN:
+            self._books.desks[listing.id].check(wish)
         expires = None
         if wish.time_in_force is TimeInForce.DAY and self._engine.market.override is Override.NONE:
             expires = session_end(now, self._engine.market.schedule)
@@ -177,7 +179,11 @@ class Exchange:
             if wish.is_priced:
                 check_band(listing.terms, worst)
 
-        refusals += collect(lambda: self._engine.check_phase(listing, wish, self.phase(listing)), bound)
+        refusals += collect(
+            lambda: self._engine.check_phase(listing, wish, self.phase(listing)),
+            bound,
+            lambda: self._desk(listing.id).check(wish),
+        )
         day = clock.now().astimezone(UTC).date()
         funds = await self._database.run(orders.funds, owner_id, listing.id, day)
         order = _draft(owner_id, listing, wish, worst)

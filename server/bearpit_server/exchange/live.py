@@ -31,6 +31,10 @@ class LiveOrder(Order):
     settled_status: OrderStatus = OrderStatus.WORKING
     told: OrderRecord | None = None
     """What its owner was told last, if anything since the books were built."""
+    deals: bool = False
+    """Whether it stands for a dealer, who is on the other side of all orders: it is no order in itself."""
+    window_id: int = 0
+    """Of a dealer's: the trading window that is on; 0: none."""
 
     def __post_init__(self) -> None:
         # Slotted dataclasses are rebuilt, so super() without arguments would not find its class.

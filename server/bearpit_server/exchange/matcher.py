@@ -30,18 +30,22 @@ from bearpit_server.exchange.commands import (
     Cancel,
     CancelMany,
     Command,
+    Deal,
     Drop,
     Load,
     Look,
     Place,
+    Step,
     Trading,
 )
+from bearpit_server.exchange.dealers import Dealer, Stale
 from bearpit_server.exchange.dealing import Dealing
 from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.intake import Intake
 from bearpit_server.exchange.listings import Listing, Listings
+from bearpit_server.exchange.pricing import Pricing
 from bearpit_server.exchange.recovery import Recovery
-from bearpit_server.exchange.rounds import Round, Step
+from bearpit_server.exchange.rounds import Round, Unsettled
 from bearpit_server.exchange.settlement import Settlement, Written, accounts_of
 from bearpit_server.exchange.shards import ShardLost, Shards
 from bearpit_server.ledger.accounts import Accounts
@@ -74,7 +78,9 @@ class Matcher:
         accounts: Accounts,
         books: Books,
         listings: Listings,
+        pricing: Pricing,
         zone: Callable[[], tzinfo],
+        phase: Callable[[Listing], Phase],
         check_phase: Callable[[Listing, Wish, Phase], None],
         shards: Shards,
         settings: Settings,
@@ -85,18 +91,22 @@ class Matcher:
         self._accounts = accounts
         self._books = books
         self._listings = listings
+        self._pricing = pricing
         self._zone = zone
+        self._phase = phase
         self._shards = shards
         self._bus = bus
         self._ids = Ids("order_ids")
         self._answers = Answers(loop)
         self._trade_ids = Ids("trade_ids")
-        self._recovery = Recovery(accounts)
+        self._recovery = Recovery(accounts, pricing)
         self._intake = Intake(accounts, settings, self._ids, books.open_orders)
         self._dealing = Dealing(
-            books, listings, self._ids, self._answers, check_phase, self.not_here, self._settlement
+            books, listings, pricing, self._ids, self._answers, check_phase, self.not_here, self._settlement
         )
         self._batches = 0
+        self._reached: set[int] = set()
+        """Dealers whose price waiting orders have reached."""
         self.broken: set[int] = set()
         """Shards that are ours, but whose books must be built again."""
 
@@ -122,6 +132,9 @@ class Matcher:
                     rest.popleft()
                 case _:
                     self._round(rest)
+            # Those that wait go before those that come.
+            rest.extendleft(Deal(id_) for id_ in self._reached)
+            self._reached = set()
 
     def _plan_anew(self) -> None:
         try:
@@ -138,7 +151,8 @@ class Matcher:
         try:
             self._intake.prepare(commands)
             claims = self._books.claims(commands)
-            with self._database.transaction() if claims.accounts else nullcontext():
+            needs_transaction = claims.accounts or claims.writes
+            with self._database.transaction() if needs_transaction else nullcontext():
                 known = current.lock(self._shards, claims)
                 acceptance = self._intake.begin(
                     current.settlement, commands if claims.accounts else (), known
@@ -150,6 +164,10 @@ class Matcher:
         except ShardLost as lost:
             # Nothing has been done; without these books it is tried again, and what needs them refused.
             self._lose(lost)
+            return
+        except Stale as stale:
+            # Nor here: it is tried again with what holds now.
+            self._renew(stale.instruments)
             return
         except Exception as error:
             current.commands = current.commands or commands
@@ -175,6 +193,9 @@ class Matcher:
         accounts = accounts_of((outcome for step in current.steps for outcome in step.outcomes), fees)
         with self._database.transaction():
             current.lock(self._shards, Claims(accounts, {step.desk.shard for step in current.steps}))
+            for step in current.steps:
+                if isinstance(step.desk, Dealer):
+                    step.desk.confirm(current.settlement.journal.accounts)
             current.settle_steps()
             return current.write()
 
@@ -186,6 +207,10 @@ class Matcher:
         at = clock.now()
         for trade in written.trades:
             current.desks[trade.instrument_id].count_trade(trade.price_cents, trade.quantity, at)
+        for move in current.moves:
+            move.finish(current.settlement.at)
+        if not current.next:
+            self._reached |= {desk.id for desk in current.desks.values() if desk.reached()}
         told: list[Record] = written.records(self._bus.watched)
         if current.next:
             current.next.settlement.begin_with(written.fills)
@@ -226,7 +251,7 @@ class Matcher:
                 for place, _ in command.candidates:
                     command.results[place] = command.results[place] or refused
                 self._answers.give(command.answer, command.results)
-            case Cancel() | CancelMany() | Amend() | Look():
+            case Cancel() | CancelMany() | Amend() | Step() | Look():
                 answer: Answer[Any] = command.answer
                 self._answers.give(answer, refused)
 
@@ -241,6 +266,21 @@ class Matcher:
                 self._shards.lose(lost.shards)
         except Refused as refused:
             logger.warning("who has taken over is not known yet: %s", refused)
+
+    def _renew(self, instruments: set[int]) -> None:
+        """Look again how these are dealt in; if that cannot be, build their books anew."""
+        desks = [desk for id_ in instruments if isinstance(desk := self._books.desks.get(id_), Dealer)]
+        try:
+            with self._database.transaction():
+                self._listings.load()
+                listings = [self._listings.by_id[desk.id] for desk in desks]
+                epochs = self._recovery.epochs(listings)
+        except (Refused, pw.PeeweeException) as error:
+            logger.warning("how instruments %s are dealt in is not known: %s", sorted(instruments), error)
+            self._break({desk.shard for desk in desks})
+            return
+        for desk, listing in zip(desks, listings, strict=True):
+            desk.renew(listing, self._zone(), epochs[desk.id], self._phase(listing))
 
     def _break(self, shards: set[int]) -> None:
         """Build these again: at once if that can be, else when the lease is next renewed."""
@@ -271,6 +311,8 @@ class Matcher:
         with self._database.transaction():
             self._shards.check(shards)
             self._listings.load()
+            self._pricing.reload(shards)
+            self._pricing.load(self._listings.by_id.values(), at)
             desks, outcomes = self._recovery.load(self._listings.of_shards(shards), self._zone(), at)
         self._ids.renew()
         self._trade_ids.renew()
@@ -279,7 +321,7 @@ class Matcher:
         self._books.add(desks)
         current = Round(self._settlement())
         current.desks = desks
-        current.steps = [Step(desks[id_], done, HOUSE_ORIGIN, False) for id_, done in outcomes.items()]
+        current.steps = [Unsettled(desks[id_], done, HOUSE_ORIGIN, False) for id_, done in outcomes.items()]
         try:
             written = self._write_steps(current)
         except BaseException:

@@ -4,9 +4,11 @@ from collections.abc import Iterable
 from datetime import datetime, tzinfo
 from typing import Any
 
-from bearpit_server.exchange.desks import Desk
+from bearpit_server.exchange.dealers import Dealer
+from bearpit_server.exchange.desks import BookDesk, Desk
 from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.exchange.pricing import Pricing
 from bearpit_server.ledger.accounts import Accounts
 from bearpit_server.rules.candles import DAY, bucket
 from bearpit_server.rules.orders import (
@@ -18,14 +20,15 @@ from bearpit_server.rules.orders import (
 )
 from bearpit_server.rules.outcomes import Outcome
 from bearpit_server.storage import candles
-from bearpit_server.storage.models import CASH, HOUSE, Order, Player
+from bearpit_server.storage.models import CASH, HOUSE, Account, Order, Player
 
 
 class Recovery:
     """Builds desks from open orders."""
 
-    def __init__(self, accounts: Accounts) -> None:
+    def __init__(self, accounts: Accounts, pricing: Pricing) -> None:
         self._accounts = accounts
+        self._pricing = pricing
 
     def load(
         self, listings: Iterable[Listing], zone: tzinfo, at: datetime
@@ -33,7 +36,14 @@ class Recovery:
         """Desks, and what executing their orders did, by instrument; inside a transaction."""
         by_id = {listing.id: listing for listing in listings}
         days = candles.today(by_id, bucket(int(at.timestamp()), DAY, zone))
-        desks = {id_: Desk(listing, days[id_], zone, at) for id_, listing in by_id.items()}
+        tills = self._tills(by_id.values())
+        desks: dict[int, Desk] = {}
+        for id_, listing in by_id.items():
+            if listing.tills is None:
+                desks[id_] = BookDesk(listing, days[id_], zone, at)
+            else:
+                group = self._pricing.groups.get(listing.group_id)
+                desks[id_] = Dealer(listing, group, tills, days[id_], zone, at)
         rows = list(
             Order.select(*_COLUMNS)
             .where(Order.status <= int(OrderStatus.WORKING), Order.instrument_id << list(by_id))
@@ -51,6 +61,19 @@ class Recovery:
         for id_, desk in desks.items():
             outcomes[id_] += desk.uncross_if_crossed()
         return desks, outcomes
+
+    @staticmethod
+    def _tills(listings: Iterable[Listing]) -> dict[int, tuple[int, int]]:
+        """Balances and versions of tills, by account."""
+        ids = [id_ for listing in listings if (made := listing.tills) for id_ in (made.cash, made.shares)]
+        rows = Account.select(Account.id, Account.balance, Account.version).where(Account.id << ids).tuples()
+        return {id_: (balance, version) for id_, balance, version in rows}
+
+    def epochs(self, listings: Iterable[Listing]) -> dict[int, int]:
+        """The versions of tills of cash, by instrument; inside a transaction."""
+        dealt_in = [listing for listing in listings if listing.tills]
+        tills = self._tills(dealt_in)
+        return {listing.id: tills[listing.tills.cash][1] for listing in dealt_in if listing.tills}
 
     def _live(self, row: tuple[Any, ...], listing: Listing) -> LiveOrder:
         (

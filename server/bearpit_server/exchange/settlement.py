@@ -63,6 +63,7 @@ class Settlement:
         self._accepted: dict[int, tuple[LiveOrder, bytes]] = {}
         self._touched: dict[int, LiveOrder] = {}
         self._trades: list[tuple[int, ...]] = []
+        self._marks: list[TradeRecord] = []
         self._events: list[Event] = []
         self._written = Written(self.journal)
 
@@ -73,6 +74,10 @@ class Settlement:
     def begin_with(self, fills: dict[int, list[FillRecord]]) -> None:
         """Tell these fills with those to come: they are part of the same answers."""
         self._written.fills = {order_id: [*told] for order_id, told in fills.items()}
+
+    def mark(self, instrument_id: int, symbol: str, prices: Iterable[tuple[int, datetime]]) -> None:
+        """Let prices that formed without a trade, each with its time, into the candles."""
+        self._marks += [TradeRecord(0, instrument_id, symbol, price, 0, AUCTION, at) for price, at in prices]
 
     def accept(self, order: LiveOrder, request_hash: bytes, origin: Origin) -> None:
         """Hold what a new order needs; its owner has as much free."""
@@ -118,7 +123,7 @@ class Settlement:
         self._add_orders(writes)
         if self._trades:
             bulk.insert_trades(writes, list(zip(*self._trades, strict=True)), self.at)
-            candles.record(writes, self._written.trades)
+        candles.record(writes, self._written.trades, self._marks)
         log.add(writes, self._events, self.at)
         return self._written
 
@@ -138,13 +143,16 @@ class Settlement:
             post(buy.cash_account, self._fees_account, buyer_fee, "fee", reference, origin)
         if seller_fee:
             post(sell.cash_account, self._fees_account, seller_fee, "fee", reference, origin)
-        self.journal.bought(buy.share_account, value + buyer_fee)
-        self.journal.sold(sell.share_account, quantity, value - seller_fee)
+        if not buy.deals:
+            self.journal.bought(buy.share_account, value + buyer_fee)
+        cost = 0
+        if not sell.deals:
+            cost = self.journal.sold(sell.share_account, quantity, value - seller_fee)
         aggressor = AUCTION if auction else int(taker.side)
         self._trades.append(
             (
                 trade_id, buy.instrument_id, price, quantity, aggressor, buy.id, sell.id, buy.owner_id,
-                sell.owner_id, buyer_fee, seller_fee,
+                sell.owner_id, buyer_fee, seller_fee, maker.window_id, cost,
             )
         )  # fmt: skip
         self._written.trades.append(
@@ -153,6 +161,8 @@ class Settlement:
         # Nobody starts a trade of an auction: there the order that was placed first counts as the maker.
         first = min(buy.id, sell.id) if auction else maker.id
         for order, fee in ((buy, buyer_fee), (sell, seller_fee)):
+            if order.deals:
+                continue
             told = FillRecord(
                 trade_id, order.id, order.symbol, order.side, price, quantity, fee, order.id == first, self.at
             )
@@ -161,6 +171,8 @@ class Settlement:
 
     def _advance(self, order: LiveOrder, quantity: int, value: int) -> int:
         """Count a fill in the order's settled state, release what it need not hold, return its fee."""
+        if order.deals:
+            return 0
         order.settled_filled += quantity
         order.settled_value += value
         assert order.settled_filled <= order.settled_quantity, f"order {order.id} is overfilled"

@@ -15,7 +15,7 @@ class Accounts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._ids: dict[Key, int] = {}
-        self._house: dict[tuple[int, str], int] = {}
+        self._house: dict[tuple[int, str, int], int] = {}
 
     def ensure(self, keys: Iterable[Key]) -> dict[Key, int]:
         """The ids of players' accounts, made with a balance of zero where missing.
@@ -58,12 +58,15 @@ class Accounts:
         )
         return {(owner, asset): id_ for owner, asset, id_ in rows.tuples()}
 
-    def house(self, asset: int, kind: str) -> int:
-        """The house's issuer, treasury or fees account of an asset. Raises KeyError if there is none."""
-        key = (asset, kind)
+    def house(self, asset: int, kind: str, instrument: int = 0) -> int:
+        """The house's account of an asset and a kind; tills are of an instrument. Raises KeyError."""
+        key = (asset, kind, instrument)
         if key not in self._house:
             found = Account.get_or_none(
-                (Account.owner == HOUSE) & (Account.asset == asset) & (Account.kind == kind)
+                (Account.owner == HOUSE)
+                & (Account.asset == asset)
+                & (Account.kind == kind)
+                & (Account.instrument_id == instrument)
             )
             if found is None:
                 raise KeyError(key)
@@ -71,8 +74,15 @@ class Accounts:
         return self._house[key]
 
 
-def open_account(owner: int, asset: int, kind: str = "player") -> int:
+def open_account(owner: int, asset: int, kind: str = "player", instrument: int = 0) -> int:
     """The id of an account, made if missing, inside the caller's transaction."""
-    Account.insert(owner=owner, asset=asset, kind=kind).on_conflict_ignore().execute()
-    row = Account.get((Account.owner == owner) & (Account.asset == asset) & (Account.kind == kind))
+    Account.insert(
+        owner=owner, asset=asset, kind=kind, instrument_id=instrument
+    ).on_conflict_ignore().execute()
+    row = Account.get(
+        (Account.owner == owner)
+        & (Account.asset == asset)
+        & (Account.kind == kind)
+        & (Account.instrument_id == instrument)
+    )
     return int(row.id)

@@ -16,6 +16,8 @@ from bearpit_server.storage import bulk
 from bearpit_server.storage.models import CASH
 
 INT64_MAX = 2**63 - 1
+MAY_OWE = frozenset({"issuer", "dealer", "debt"})
+"""The kinds of accounts whose balance may be below zero."""
 
 
 @dataclass(slots=True)
@@ -84,15 +86,15 @@ class Journal:
     ) -> None:
         """Move `amount` from `debit` to `credit`.
 
-        Only the issuer may go below zero, and what is held does not leave: both are asserted here and
-        are constraints of the database.
+        Only those that `MAY_OWE` go below zero, and what is held does not leave: both are asserted here
+        and are constraints of the database.
         """
         assert amount > 0 and debit != credit, "a posting moves something somewhere else"
         source, target = self.accounts[debit], self.accounts[credit]
         assert source.asset == target.asset, "a posting is of one asset"
         source.balance -= amount
         target.balance += amount
-        assert source.kind == "issuer" or source.balance >= source.held, "what is held does not leave"
+        assert source.kind in MAY_OWE or source.balance >= source.held, "what is held does not leave"
         assert target.balance <= INT64_MAX and source.balance >= -INT64_MAX, "a balance is an int64"
         source.changed = target.changed = True
         self._postings.append(
@@ -113,13 +115,17 @@ class Journal:
         """Add to what the shares on an account have cost; after their posting."""
         self.accounts[account_id].cost_cents += cost_cents
 
-    def sold(self, account_id: int, quantity: int, proceeds_cents: int) -> None:
-        """Take sold shares out of the cost at the average, and count the gain; after their posting."""
+    def sold(self, account_id: int, quantity: int, proceeds_cents: int) -> int:
+        """Take sold shares out of the cost at the average, and count the gain; after their posting.
+
+        Returns what they had cost, in cents.
+        """
         account = self.accounts[account_id]
         before = account.balance + quantity
         part = account.cost_cents * quantity // before
         account.cost_cents -= part
         account.realised_cents += proceeds_cents - part
+        return part
 
     def next_order_sequence(self, owner_id: int) -> int:
         """The number of the owner's next order update."""

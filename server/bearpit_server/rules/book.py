@@ -84,48 +84,6 @@ class Book(OpenOrders):
             return self._work(order, [Triggered(order)])
         return [self._wait(order)]
 
-    def collect(self, order: Order) -> list[Outcome]:
-        """Takes an order in a call phase: it rests without matching, a market order at its protection price.
-
-        Stops wait, even if their price is reached. An IOC limit order or a FOK order, which is refused in
-        such a phase but may have been accepted just before it, ends.
-        """
-        self._admit(order)
-        if order.type >= _STOP:
-            return [self._wait(order)]
-        if order.time_in_force == _FOK:
-            return [end(order, EndReason.NOT_FILLABLE)]
-        if order.time_in_force == _IOC and order.type == _LIMIT:
-            return [end(order, EndReason.UNFILLED)]
-        return [self._rest(order)]
-
-    def replace(
-        self,
-        order_id: int,
-        price_cents: int,
-        quantity: int,
-        priority: int,
-        matching: bool,
-        stop_price_cents: int = 0,
-    ) -> list[Outcome]:
-        """Amends an order so that it loses its place, as if withdrawn and entered anew; what it filled stays.
-
-        A stop that waits, waits on, at `stop_price_cents` (0: as it is), unless that is reached.
-        A post-only order that would now trade ends. KeyError if it is not in the book.
-        """
-        order = self.orders[order_id]
-        assert quantity > order.filled, f"order {order_id} has filled {order.filled} of {quantity}"
-        self._withdraw(order)
-        order.price_cents = price_cents
-        order.quantity = quantity
-        order.remaining = quantity - order.filled
-        order.priority = priority
-        self._newest = max(self._newest, priority)
-        if order.status == _WAITING:
-            order.stop_price_cents = stop_price_cents or order.stop_price_cents
-            return self.execute(order) if matching else [self._wait(order)]
-        return self._work(order, []) if matching else [self._rest(order)]
-
     def preview(self, order: Order) -> list[tuple[int, int]]:
         """What the order would trade if executed now, level by level: (price in cents, shares)."""
         last = self.last_price_cents

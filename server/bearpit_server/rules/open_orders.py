@@ -3,12 +3,13 @@
 How they trade is `book`'s. Order and outcome objects are shared with the caller.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from hashlib import sha256
 
 from bearpit_server.rules.ladder import Ladder
 from bearpit_server.rules.lifecycle import cut, end, fingerprint
-from bearpit_server.rules.orders import EndReason, Order, OrderStatus, Side
+from bearpit_server.rules.orders import EndReason, Order, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.rules.outcomes import Outcome, Rested, Waiting
 from bearpit_server.rules.stops import Stops
 
@@ -21,7 +22,7 @@ Depth = tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]]
 """Bids and asks, best first: (price in cents, shares, orders)."""
 
 
-class OpenOrders:
+class OpenOrders(ABC):
     """What is in a book: to be seen, restored, cancelled and made smaller.
 
     `orders` holds all of it by id. `last_price_cents` is the price of the last trade, None before the first.
@@ -63,6 +64,48 @@ class OpenOrders:
         order = self.orders[order_id]
         assert order.filled < quantity < order.quantity, f"order {order_id} cannot shrink to {quantity}"
         return [self._cut(order, order.quantity - quantity)]
+
+    def collect(self, order: Order) -> list[Outcome]:
+        """Takes an order in a call phase: it rests without matching, a market order at its protection price.
+
+        Stops wait, even if their price is reached. An IOC limit order or a FOK order, which is refused in
+        such a phase but may have been accepted just before it, ends.
+        """
+        self._admit(order)
+        if order.type >= OrderType.STOP:
+            return [self._wait(order)]
+        if order.time_in_force == TimeInForce.FOK:
+            return [end(order, EndReason.NOT_FILLABLE)]
+        if order.time_in_force == TimeInForce.IOC and order.type == OrderType.LIMIT:
+            return [end(order, EndReason.UNFILLED)]
+        return [self._rest(order)]
+
+    def replace(
+        self,
+        order_id: int,
+        price_cents: int,
+        quantity: int,
+        priority: int,
+        matching: bool,
+        stop_price_cents: int = 0,
+    ) -> list[Outcome]:
+        """Amends an order so that it loses its place, as if withdrawn and entered anew; what it filled stays.
+
+        A stop that waits, waits on, at `stop_price_cents` (0: as it is), unless that is reached.
+        A post-only order that would now trade ends. KeyError if it is not in the book.
+        """
+        order = self.orders[order_id]
+        assert quantity > order.filled, f"order {order_id} has filled {order.filled} of {quantity}"
+        self._withdraw(order)
+        order.price_cents = price_cents
+        order.quantity = quantity
+        order.remaining = quantity - order.filled
+        order.priority = priority
+        self._newest = max(self._newest, priority)
+        if order.status == _WAITING:
+            order.stop_price_cents = stop_price_cents or order.stop_price_cents
+            return self.execute(order) if matching else [self._wait(order)]
+        return self._work(order, []) if matching else [self._rest(order)]
 
     @property
     def best_bid(self) -> int | None:
@@ -121,7 +164,27 @@ class OpenOrders:
                 quantity -= order.remaining
                 yield order
 
+    def reached_stops(self, price_cents: int) -> list[Order]:
+        """The waiting stops that a price triggers, by priority; they stay."""
+        return sorted(self._stops.reached(price_cents), key=lambda order: order.priority)
+
     # For the book
+
+    @abstractmethod
+    def execute(self, order: Order) -> list[Outcome]:
+        """Takes an order while the market is open."""
+
+    @abstractmethod
+    def preview(self, order: Order) -> list[tuple[int, int]]:
+        """What the order would trade if executed now: (price in cents, shares)."""
+
+    @abstractmethod
+    def resting_after(self, order: Order) -> int:
+        """How many of the order's shares would rest or wait if it were executed now."""
+
+    @abstractmethod
+    def _work(self, order: Order, outcomes: list[Outcome]) -> list[Outcome]:
+        """Trades what an order can get now, and rests or ends what is left."""
 
     def _ladder(self, order: Order) -> Ladder:
         return self._bids if order.side == _BUY else self._asks

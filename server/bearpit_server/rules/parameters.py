@@ -95,9 +95,7 @@ def _field(parameter: Parameter) -> object:
     return field(default=parameter.default, metadata={_META: parameter})
 
 
-@dataclass_transform(
-    frozen_default=True, kw_only_default=True, field_specifiers=(whole, switch, choice, text)
-)
+@dataclass_transform(frozen_default=True, kw_only_default=True)
 def parameters(cls: type[T]) -> type[T]:
     """A set of parameters."""
     return dataclass(frozen=True, kw_only=True)(cls)

@@ -1,6 +1,7 @@
 """Stop orders that wait for their price."""
 
 from bisect import bisect_left, insort
+from itertools import takewhile
 
 from bearpit_server.rules.orders import Order, Side
 
@@ -37,6 +38,13 @@ class Stops:
         index = bisect_left(entries, (key, order.id))
         assert entries[index][2] is order, f"stop order {order.id} is not where its price is"
         del entries[index]
+
+    def reached(self, price_cents: int) -> list[Order]:
+        """Every stop that a trade at this price triggers, in no particular order; they stay."""
+        found = []
+        for entries, key in ((self.buys, -price_cents), (self.sells, price_cents)):
+            found += [order for _, _, order in takewhile(lambda entry: entry[0] >= key, reversed(entries))]  # noqa: B023 - used at once
+        return found
 
     def take_reached(self, price_cents: int) -> list[Order]:
         """Takes out every stop that a trade at this price triggers, in no particular order."""

@@ -324,9 +324,9 @@ def update_orders(writes: Writes, columns: Sequence[Sequence[int]], at: datetime
 
 _INSERT_TRADES = f"""
 INSERT INTO trades (id, instrument_id, price_cents, quantity, aggressor, buy_order_id, sell_order_id,
-    buyer_id, seller_id, buyer_fee_cents, seller_fee_cents, executed_at)
-SELECT i, n, p, q, a, bo, so, b, s, bf, sf, %s
-FROM {_unnest("iiiiiiiiiii")} AS u(i, n, p, q, a, bo, so, b, s, bf, sf)
+    buyer_id, seller_id, buyer_fee_cents, seller_fee_cents, window_id, seller_cost_cents, executed_at)
+SELECT i, n, p, q, a, bo, so, b, s, bf, sf, w, sc, %s
+FROM {_unnest("iiiiiiiiiiiii")} AS u(i, n, p, q, a, bo, so, b, s, bf, sf, w, sc)
 """
 
 
@@ -334,7 +334,7 @@ def insert_trades(writes: Writes, columns: Sequence[Sequence[int]], at: datetime
     """Append trades.
 
     `columns`: ids, instruments, prices, quantities, aggressors, buy orders, sell orders, buyers, sellers,
-    buyers' fees, sellers' fees.
+    buyers' fees, sellers' fees, trading windows (0: none), what the shares had cost the sellers.
     """
     writes.add(_INSERT_TRADES, at, *map(ints, columns))
 
@@ -352,6 +352,34 @@ def count_day(
 ) -> None:
     """Add to what players have ordered on a day."""
     writes.add(_COUNT_DAY, day, ints(players), ints(orders), ints(values))
+
+
+_UPDATE_PRICES = f"""
+UPDATE instruments i SET price_cents = u.p, priced_at = %s FROM {_unnest("ii")} AS u(id, p) WHERE i.id = u.id
+"""
+_INSERT_MARKS = f"""
+INSERT INTO marks (instrument_id, step, price_cents, at) SELECT i, %s, p, %s FROM {_unnest("ii")} AS u(i, p)
+"""
+_UPDATE_GROUP = """
+UPDATE groups SET memory = %s::jsonb, steps = %s, stepped_at = %s WHERE id = %s
+"""
+
+
+def step_group(
+    writes: Writes,
+    group_id: int,
+    memory: str,
+    step: int,
+    prices: Sequence[tuple[int, int]],
+    at: datetime,
+    priced_at: datetime,
+) -> None:
+    """Set what a group's step has made: its memory, as JSON, and new prices in cents by instrument."""
+    writes.update(1, _UPDATE_GROUP, memory, step, at, group_id)
+    if prices:
+        ids, cents = map(ints, zip(*prices, strict=True))
+        writes.update(len(prices), _UPDATE_PRICES, priced_at, ids, cents)
+        writes.add(_INSERT_MARKS, step, at, ids, cents)
 
 
 _INSERT_REQUESTS = f"""

@@ -3,8 +3,9 @@
 Rows of a minute and of a quarter of an hour are kept; the longer periods are merged from them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from itertools import groupby
 from typing import Protocol
@@ -73,15 +74,21 @@ SET high_cents = greatest(candles.high_cents, excluded.high_cents),
 """
 
 
-def record(writes: bulk.Writes, trades: Iterable[Traded]) -> None:
-    """Add trades, in the order they happened, to their candles; inside the transaction that makes them."""
+def record(writes: bulk.Writes, trades: Iterable[Traded], marks: Iterable[Traded] = ()) -> None:
+    """Add trades, in the order they happened, to their candles; inside the transaction that makes them.
+
+    `marks` are prices that formed before those without a trade: they have no quantity, and do not count.
+    """
     minutes: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for trade in trades:
-        key = trade.instrument_id, bucket(int(trade.executed_at.timestamp()), MINUTE)
-        minutes.setdefault(key, []).append((trade.price_cents, trade.quantity))
+    counts: Counter[tuple[int, int]] = Counter()
+    for each, prices in ((0, marks), (1, trades)):
+        for price in prices:
+            key = price.instrument_id, bucket(int(price.executed_at.timestamp()), MINUTE)
+            minutes.setdefault(key, []).append((price.price_cents, price.quantity))
+            counts[key] += each
     rows: list[tuple[int, ...]] = []
     for instrument_id, keys in groupby(sorted(minutes), key=lambda key: key[0]):
-        folded = [fold(start, minutes[instrument_id, start]) for _, start in keys]
+        folded = [replace(fold(key[1], minutes[key]), trades=counts[key]) for key in keys]
         rows += [_row(instrument_id, MINUTE, span) for span in folded]
         rows += [_row(instrument_id, QUARTER, span) for span in merge(folded, QUARTER)]
     if rows:

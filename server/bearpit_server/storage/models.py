@@ -103,10 +103,207 @@ class Instrument(Row):
     ipo_price_cents = pw.BigIntegerField(null=True)
     ipo_quantity = pw.BigIntegerField(null=True)
     ipo_order_id = pw.BigIntegerField(null=True)
+    group_id = pw.BigIntegerField(null=True)
+    parameters = BinaryJSONField(default=dict)  # its mechanism's, as texts by key
+    price_cents = pw.BigIntegerField(default=0)  # what the house deals at; pools have theirs in their tills
+    priced_at = DateTimeTZField(null=True)
     created_at = DateTimeTZField()
 
     class Meta:
         table_name = "instruments"
+
+
+class Group(Row):
+    """Instruments whose prices form together. `memory` is their mechanism's."""
+
+    id = pw.BigAutoField()
+    name = pw.TextField()
+    mechanism = pw.TextField()
+    shard = pw.SmallIntegerField()
+    parameters = BinaryJSONField()
+    memory = BinaryJSONField(default=dict)
+    steps = pw.BigIntegerField(default=0)
+    stepped_at = DateTimeTZField(null=True)
+    refused = BinaryJSONField(default=dict)  # pushed prices, by reason
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "groups"
+
+
+class Mark(Row):
+    """A price that a feed made; its trades can be checked against it."""
+
+    instrument_id = pw.BigIntegerField()
+    step = pw.BigIntegerField()
+    price_cents = pw.BigIntegerField()
+    at = DateTimeTZField()
+
+    class Meta:
+        table_name = "marks"
+        primary_key = pw.CompositeKey("instrument_id", "step")
+
+
+class Recording(Row):
+    """A history of prices that feeds can play."""
+
+    id = pw.BigAutoField()
+    name = pw.TextField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "recordings"
+
+
+class Bar(Row):
+    """One line of a recording."""
+
+    recording = pw.ForeignKeyField(Recording, column_name="recording_id")
+    at = DateTimeTZField()
+    open_cents = pw.BigIntegerField()
+    high_cents = pw.BigIntegerField()
+    low_cents = pw.BigIntegerField()
+    close_cents = pw.BigIntegerField()
+    volume = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "bars"
+        primary_key = pw.CompositeKey("recording", "at")
+
+
+class News(Row):
+    """A headline, and what it does to prices from `publish_at` to `ends_at`. `told`: players have seen it."""
+
+    id = pw.BigAutoField()
+    text = pw.TextField()
+    instrument_ids = ArrayField(pw.BigIntegerField)
+    drift_bps = pw.BigIntegerField()
+    volatility_bps = pw.BigIntegerField()
+    publish_at = DateTimeTZField()
+    ends_at = DateTimeTZField()
+    withdrawn_at = DateTimeTZField(null=True)
+    told = pw.BooleanField(default=False)
+    author_id = pw.BigIntegerField()
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "news"
+
+
+class Window(Row):
+    """A trading window. `kind` and `state` have the numbers of rules.windows; `plan` says what settles it."""
+
+    id = pw.BigAutoField()
+    title = pw.TextField()
+    kind = pw.SmallIntegerField()
+    number = pw.BigIntegerField()
+    state = pw.SmallIntegerField()
+    opens_at = DateTimeTZField(null=True)
+    trades_at = DateTimeTZField(null=True)
+    trading_ends_at = DateTimeTZField(null=True)
+    settles_at = DateTimeTZField(null=True)
+    closes_at = DateTimeTZField(null=True)
+    recurrence = pw.TextField()
+    time_zone = pw.TextField()
+    plan = BinaryJSONField()
+    changed_at = DateTimeTZField()
+    follows_id = pw.BigIntegerField(null=True)
+    reversed_by = pw.BigIntegerField(null=True)
+    created_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "windows"
+
+
+class WindowInstrument(Row):
+    """An instrument that a window covers, and its price when the window opened."""
+
+    window = pw.ForeignKeyField(Window, column_name="window_id")
+    instrument = pw.ForeignKeyField(Instrument, column_name="instrument_id")
+    price_cents = pw.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "window_instruments"
+        primary_key = pw.CompositeKey("window", "instrument")
+
+
+class Snapshot(Row):
+    """An account as it was when a window opened. `posting_id` is its last posting then; 0: none."""
+
+    window_id = pw.BigIntegerField()
+    account_id = pw.BigIntegerField()
+    balance = pw.BigIntegerField()
+    cost_cents = pw.BigIntegerField()
+    realised_cents = pw.BigIntegerField()
+    posting_id = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "snapshots"
+        primary_key = pw.CompositeKey("window_id", "account_id")
+
+
+class SettledPrice(Row):
+    """What a window did to a price, from what, and why. A correction is a new row; the old one names it."""
+
+    id = pw.BigAutoField()
+    window_id = pw.BigIntegerField()
+    instrument_id = pw.BigIntegerField()
+    previous_cents = pw.BigIntegerField()
+    price_cents = pw.BigIntegerField()
+    move_bps = pw.BigIntegerField()
+    explanation = pw.TextField()
+    factors = BinaryJSONField()
+    bounded = pw.BooleanField()
+    algorithm = pw.TextField()
+    parameters = BinaryJSONField()
+    variant = pw.TextField()
+    trading = BinaryJSONField()
+    settled_at = DateTimeTZField()
+    corrected_by = pw.BigIntegerField(null=True)
+
+    class Meta:
+        table_name = "settlements"
+
+
+class Rollback(Row):
+    """A rollback from its request on. `level`, `state`, `policy`: the numbers of rollbacks.proto."""
+
+    id = pw.BigAutoField()
+    level = pw.SmallIntegerField()
+    state = pw.SmallIntegerField()
+    trade_id = pw.BigIntegerField(null=True)
+    player_id = pw.BigIntegerField(null=True)
+    window_id = pw.BigIntegerField(null=True)
+    since = DateTimeTZField(null=True)
+    policy = pw.SmallIntegerField()
+    plan = BinaryJSONField(null=True)
+    prices = BinaryJSONField(null=True)
+    reason = pw.TextField()
+    requested_by = pw.BigIntegerField()
+    requested_at = DateTimeTZField()
+    expires_at = DateTimeTZField(null=True)
+    decided_by = pw.BigIntegerField(null=True)
+    decided_at = DateTimeTZField(null=True)
+    done_at = DateTimeTZField(null=True)
+    total = pw.BigIntegerField(default=0)
+    done = pw.BigIntegerField(default=0)
+    effects = BinaryJSONField(null=True)
+    failure = pw.TextField(default="")
+    proof = pw.TextField(default="")
+
+    class Meta:
+        table_name = "rollbacks"
+
+
+class Reversal(Row):
+    """A trade that a rollback has reversed."""
+
+    trade_id = pw.BigIntegerField(primary_key=True)
+    rollback_id = pw.BigIntegerField()
+    reversed_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "reversals"
 
 
 class Market(Row):
@@ -124,7 +321,9 @@ class Market(Row):
 class Account(Row):
     """What one owner has of one asset. Only the ledger changes it.
 
-    `kind` is "player" for players; for the house "issuer", "treasury", "fees".
+    `kind` is "player" for players, "debt" for what they owe the house; for the house "issuer", "treasury",
+    "fees", and the tills of instruments: "dealer", where the house deals, and "pool". A till's `version`
+    rises when something else than trading changes how its instrument is dealt in.
     On a player's cash account `order_sequence` numbers the owner's order updates and `version` the
     changes of the wallet. On share accounts `cost_cents` is what the shares cost, `realised_cents` the
     gain from sales.
@@ -140,6 +339,7 @@ class Account(Row):
     order_sequence = pw.BigIntegerField(default=0)
     cost_cents = pw.BigIntegerField(default=0)
     realised_cents = pw.BigIntegerField(default=0)
+    instrument_id = pw.BigIntegerField(default=0)  # of tills
 
     class Meta:
         table_name = "accounts"
@@ -215,6 +415,8 @@ class Trade(Row):
     buyer_fee_cents = pw.BigIntegerField()
     seller_fee_cents = pw.BigIntegerField()
     executed_at = DateTimeTZField()
+    window_id = pw.BigIntegerField(default=0)  # the trading window it belongs to; 0: none
+    seller_cost_cents = pw.BigIntegerField(default=0)  # what the sold shares had cost
 
     class Meta:
         table_name = "trades"
@@ -327,6 +529,7 @@ class Shard(Row):
 
 
 TABLES: tuple[type[Row], ...] = (
-    Player, SignIn, RefreshToken, ServiceToken, Setting, Instrument, Market, Account, Posting, Order, Trade,
-    Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
+    Player, SignIn, RefreshToken, ServiceToken, Setting, Instrument, Group, Mark, Recording, Bar, News,
+    Window, WindowInstrument, Snapshot, SettledPrice, Rollback, Reversal, Market, Account, Posting, Order,
+    Trade, Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
 )  # fmt: skip

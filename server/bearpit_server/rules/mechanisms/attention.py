@@ -88,6 +88,10 @@ class Attention(Mechanism[AttentionGroup, AttentionMember]):
         """All the shares are in the pool, with its first cash."""
         return price_of(member.cash_cents, member.shares, 1), member.cash_cents, member.shares
 
+    def price(self, member: AttentionMember, state: State) -> int:
+        """What is in the pool, over all shares that there are."""
+        return price_of(state.till_cents, member.shares, state.tick_cents)
+
     def interval_ms(self, group: AttentionGroup) -> int:
         """As it was set."""
         return group.interval_ms

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 from bearpit_server.rules.orders import Side
 from bearpit_server.rules.parameters import parameters
 from bearpit_server.rules.record import record
+from bearpit_server.rules.refusals import Refused
 
 G = TypeVar("G")
 M = TypeVar("M")
@@ -113,7 +114,7 @@ class Inputs:
     attention: Mapping[int, int] = field(default_factory=dict)
     """Scores by instrument."""
     news: Sequence[News] = ()
-    """Those that work now, on any of the group's instruments."""
+    """Those that have worked at any time since the last step, on any of the group's instruments."""
     bars: Mapping[str, Sequence[Bar]] = field(default_factory=dict)
     """The recordings that the instruments name, oldest bar first."""
 
@@ -158,6 +159,10 @@ class Mechanism(ABC, Generic[G, M]):
         """What an instrument begins with: its price in cents, and cents and shares for a POOL's till."""
         return 0, 0, 0
 
+    def price(self, member: M, state: State) -> int:
+        """The price in cents that follows from where an instrument stands; as a rule the last one made."""
+        return state.price_cents
+
     def interval_ms(self, group: G) -> int:
         """From one step to the next; 0: its prices do not move by themselves."""
         return 0
@@ -173,6 +178,18 @@ class Mechanism(ABC, Generic[G, M]):
 
     def check_order(self, group: G, member: M, state: State, side: Side, quantity: int, at: datetime) -> None:
         """What an order would be refused for, whatever its limit. Raises Refused."""
+
+    def estimate(
+        self, group: G, members: Mapping[int, M], states: Mapping[int, State], attention: Mapping[int, int]
+    ) -> Mapping[int, int]:
+        """What the next step would make of prices, in cents, if it came now; where that can be foreseen."""
+        return {}
+
+    def push(
+        self, group: G, member: M, state: State, memory: Memory, price_cents: int, at: datetime, now: datetime
+    ) -> Step:
+        """Take a price from outside, made at a moment. Raises Refused; as a rule NOT_POSSIBLE_NOW."""
+        raise Refused("NOT_POSSIBLE_NOW", f"the price of {state.symbol} is not pushed", state=self.name)
 
     def step(
         self, group: G, members: Mapping[int, M], states: Mapping[int, State], memory: Memory, inputs: Inputs

@@ -178,6 +178,21 @@ class Feed(Mechanism[FeedGroup, FeedMember]):
             raise Refused("NO_PRICE", f"there is no price of {state.symbol} now; try again when there is")
         check_inventory(state, side, quantity, member.inventory)
 
+    def push(
+        self,
+        group: FeedGroup,
+        member: FeedMember,
+        state: State,
+        memory: Memory,
+        price_cents: int,
+        at: datetime,
+        now: datetime,
+    ) -> Step:
+        """Take a pushed price, to the nearest tick; see `accept_push`."""
+        accept_push(group, member, *last_push(memory, state.instrument_id), price_cents, at, now)
+        made = pushed(memory, state.instrument_id, price_cents, at)
+        return Step(prices={state.instrument_id: on_tick(price_cents, state.tick_cents)}, memory=made)
+
     def step(
         self,
         group: FeedGroup,
