@@ -252,7 +252,7 @@ def test_every_rule_of_what_is_new_holds_of_a_healthy_house_and_has_looked_at_so
 # --- sickness --------------------------------------------------------------------------------------------
 
 SUM = "of each asset, all balances sum to zero"
-BOUNDS = "only the issuer is below zero, and what is held is between nothing and the balance"
+BOUNDS = "only issuers, dealers and debts are below zero, and what is held is between nothing and the balance"
 HELD = "what is held on each account is what its open orders hold"
 RULE = "each open order holds what it may still cost"
 ENDED = "ended orders hold nothing"
@@ -261,7 +261,7 @@ LATEST = "each balance is what the account's latest posting told"
 CHAIN = "the balances told by each account's postings follow from each other"
 ASSET = "each posting is of one asset"
 POSTINGS = "each trade has its postings: cash one way, shares the other, the fees"
-ORDERS = "each trade has its two orders"
+ORDERS = "each trade has its two orders, or one where the house deals"
 LIMIT = "no trade is outside the limit of its orders"
 TOTALS = "each order's totals are those of its trades"
 CANDLES = "the candles are those of the trades"

@@ -46,9 +46,11 @@ SELECT sum(balance) <> 0, format('asset %s is off by %s', asset, sum(balance)) F
 )
 
 IN_BOUNDS = Rule(
-    "only the issuer is below zero, and what is held is between nothing and the balance",
+    "only issuers, dealers and debts are below zero, and what is held is between nothing and the balance",
     """
-SELECT CASE WHEN kind = 'issuer' THEN held <> 0 ELSE balance < 0 OR held < 0 OR held > balance END,
+SELECT CASE WHEN kind IN ('issuer', 'dealer') THEN held <> 0
+        WHEN kind = 'debt' THEN balance > 0 OR held <> 0
+        ELSE balance < 0 OR held < 0 OR held > balance END,
     format('account %s of player %s has %s and holds %s', id, owner_id, balance, held)
 FROM accounts
 """,
@@ -151,13 +153,17 @@ GROUP BY m.reference, t.id, t.instrument_id, t.price_cents, t.quantity, t.buyer_
 """,
 )
 
+# Who deals with everybody, the house or a pool, has no orders.
 TRADE_ORDERS = Rule(
-    "each trade has its two orders",
+    "each trade has its two orders, or one where the house deals",
     """
 SELECT (b.player_id, b.instrument_id, b.side) IS DISTINCT FROM (t.buyer_id, t.instrument_id, 1::smallint)
-    OR (s.player_id, s.instrument_id, s.side) IS DISTINCT FROM (t.seller_id, t.instrument_id, 2::smallint),
+        AND NOT (t.buyer_id = 0 AND t.buy_order_id = 0 AND i.mechanism <> 'order_book')
+    OR (s.player_id, s.instrument_id, s.side) IS DISTINCT FROM (t.seller_id, t.instrument_id, 2::smallint)
+        AND NOT (t.seller_id = 0 AND t.sell_order_id = 0 AND i.mechanism <> 'order_book'),
     format('trade %s of orders %s and %s', t.id, t.buy_order_id, t.sell_order_id)
-FROM trades t LEFT JOIN orders b ON b.id = t.buy_order_id LEFT JOIN orders s ON s.id = t.sell_order_id
+FROM trades t LEFT JOIN instruments i ON i.id = t.instrument_id
+LEFT JOIN orders b ON b.id = t.buy_order_id LEFT JOIN orders s ON s.id = t.sell_order_id
 """,
 )
 
@@ -190,11 +196,12 @@ FROM orders o FULL JOIN (
     SELECT order_id, sum(quantity) AS quantity, sum(price_cents * quantity) AS value, sum(fee) AS fee FROM (
         SELECT buy_order_id AS order_id, quantity, price_cents, buyer_fee_cents AS fee FROM trades
         UNION ALL SELECT sell_order_id, quantity, price_cents, seller_fee_cents FROM trades
-    ) s GROUP BY order_id
+    ) s WHERE order_id <> 0 GROUP BY order_id
 ) f ON f.order_id = o.id
 """,
 )
 
+# Where prices form without trades, these are in the candles as well: what is counted still is the trades'.
 CANDLES = Rule(
     "the candles are those of the trades",
     """
@@ -206,12 +213,20 @@ WITH traded AS (
         count(*) AS trades
     FROM trades t, (VALUES (60), (900)) p(seconds) GROUP BY 1, 2, 3
 )
-SELECT (c.open_cents, c.high_cents, c.low_cents, c.close_cents, c.volume, c.value_cents, c.trades)
-        IS DISTINCT FROM (o.price_cents, x.high, x.low, l.price_cents, x.volume, x.value, x.trades),
+SELECT CASE WHEN i.mechanism = 'order_book'
+    THEN (c.open_cents, c.high_cents, c.low_cents, c.close_cents, c.volume, c.value_cents, c.trades)
+        IS DISTINCT FROM (o.price_cents, x.high, x.low, l.price_cents, x.volume, x.value, x.trades)
+    ELSE (coalesce(c.volume, 0), coalesce(c.value_cents, 0), coalesce(c.trades, 0))
+            <> (coalesce(x.volume, 0), coalesce(x.value, 0), coalesce(x.trades, 0))
+        OR c.high_cents < x.high OR c.low_cents > x.low
+        OR c.low_cents > least(c.open_cents, c.close_cents)
+        OR c.high_cents < greatest(c.open_cents, c.close_cents)
+    END,
     format('instrument %s, %s seconds from %s', coalesce(c.instrument_id, x.instrument_id),
         coalesce(c.seconds, x.seconds), to_timestamp(coalesce(c.start, x.start)))
 FROM candles c
 FULL JOIN traded x ON x.instrument_id = c.instrument_id AND x.seconds = c.seconds AND x.start = c.start
+LEFT JOIN instruments i ON i.id = coalesce(c.instrument_id, x.instrument_id)
 LEFT JOIN trades o ON o.id = x.first LEFT JOIN trades l ON l.id = x.last
 """,
 )

@@ -147,7 +147,7 @@ def _order_totals(moment: str) -> Rule:
         SELECT id, sum(quantity) AS quantity, sum(price_cents * quantity) AS value, sum(fee) AS fee FROM (
             SELECT buy_order_id AS id, quantity, price_cents, buyer_fee_cents AS fee FROM trades
             UNION ALL SELECT sell_order_id, quantity, price_cents, seller_fee_cents FROM trades
-        ) s WHERE id IN (SELECT id FROM touched) GROUP BY id
+        ) s WHERE id <> 0 AND id IN (SELECT id FROM touched) GROUP BY id
     )
     SELECT o.id IS NULL
         OR (o.filled, o.value_cents, o.fee_cents) IS DISTINCT FROM (f.quantity, f.value, f.fee)
