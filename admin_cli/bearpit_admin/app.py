@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from bearpit_admin import remote
 from bearpit_admin.commands import (
     announce,
+    approve,
     context,
     demo,
     doctor,
@@ -19,13 +20,18 @@ from bearpit_admin.commands import (
     ipo,
     login,
     market,
+    mechanism,
+    news,
     orders,
     play,
     players,
+    rollback,
     settings,
+    settle,
     status,
     tokens,
     trades,
+    window,
 )
 from bearpit_admin.exits import Exit, Failure
 
@@ -57,7 +63,7 @@ Example: bearpit-admin --context camp players list --search ada
 From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service token, in place of a sign-in),
 BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
 
-Amounts are points, to the cent; times are UTC.
+Amounts are points, to the cent. Times are shown in UTC; those you give without an offset are where you are.
 
 Ends with 0 ok, 1 failed, 2 usage, 3 not found or conflict, 4 not allowed, 5 no server reached.
 """
@@ -102,12 +108,15 @@ def options(
         sys.stdout.reconfigure(errors="replace")
 
 
-for group in (players, instruments, ipo, market, orders, trades, settings, tokens, context, demo):
+for group in (
+    players, instruments, ipo, mechanism, window, settle, rollback, news, market, orders, trades, settings,
+    tokens, context, demo,
+):  # fmt: skip
     app.add_typer(
         group.app,
         name=group.__name__.rpartition(".")[2],
         no_args_is_help=True,
         epilog=group.app.registered_commands[0].epilog,
     )
-for module in (play, init, login, announce, events, doctor, status):
+for module in (play, init, login, approve, announce, events, doctor, status):
     module.register(app)

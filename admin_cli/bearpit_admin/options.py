@@ -27,6 +27,37 @@ PlayerFilter = Annotated[str, typer.Option("--player", "-p", metavar="NAME", hel
 SymbolFilter = Annotated[
     str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only of this instrument.")
 ]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Set a parameter; repeat for more. Cents may be written as points, with a point.",
+    ),
+]
+Symbols = Annotated[
+    str, typer.Option("--symbols", metavar="A,B", help="The instruments' symbols, with commas between.")
+]
+Reason = Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; up to 140 characters.")]
+WindowId = Annotated[int, typer.Argument(metavar="WINDOW", help="The window's id; see `window list`.")]
+RollbackId = Annotated[int, typer.Argument(metavar="ROLLBACK", help="Its id; see `rollback list`.")]
+Algorithm = Annotated[
+    str,
+    typer.Option("--algorithm", metavar="NAME", help="What settles it; with --set. See `settle algorithms`."),
+]
+PlanFile = Annotated[
+    str,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="A settlement plan as JSON: rule, by_symbol, variants, experiment; `-`: standard input.",
+    ),
+]
 
 LIMIT = 100
 """What a listing shows unless told otherwise."""
+
+
+def symbols_of(text: str) -> list[str]:
+    """The symbols in "acme,bolt"; none in an empty text."""
+    return [part.strip().upper() for part in text.split(",") if part.strip()]

@@ -14,6 +14,7 @@ import typer
 from bearpit_admin.money import Points
 
 if TYPE_CHECKING:
+    from google.protobuf.message import Message
     from google.protobuf.timestamp_pb2 import Timestamp
 
 Value = str | int | bool | list[str] | None
@@ -61,17 +62,19 @@ class Part:
     name: str
     columns: Sequence[str]
     rows: Sequence[Row]
+    spare: Sequence[str] = ()
 
 
-def show_one(
-    facts: Sequence[tuple[str, Value]], wanted: Format | None = None, part: Part | None = None
-) -> None:
-    """Print one thing: a line a fact, or an object; then what belongs to it, for which CSV has no room."""
+def show_one(facts: Sequence[tuple[str, Value]], wanted: Format | None = None, *parts: Part) -> None:
+    """Print one thing: a line a fact, or an object; then what belongs to it, for which CSV has no room.
+
+    Where there may be several parts, each is headed by its name.
+    """
     form = chosen(wanted)
     columns, row = [key for key, _ in facts], [value for _, value in facts]
     if form in (Format.JSON, Format.JSONL):
         whole: dict[str, object] = {**_object(columns, row)}
-        if part is not None:
+        for part in parts:
             whole[part.name] = [_object(part.columns, each) for each in part.rows]
         _echo(json.dumps(whole, ensure_ascii=False, indent=2 if form is Format.JSON else None))
         return
@@ -85,9 +88,10 @@ def show_one(
     else:
         show(columns, [row], form)
         return
-    if part is not None and part.rows:
-        _echo("")
-        show(part.columns, part.rows, form)
+    for part in parts:
+        if part.rows:
+            _echo(f"\n{part.name.replace('_', ' ')}:" if len(parts) > 1 else "")
+            show(part.columns, part.rows, form, part.spare)
 
 
 class Lines:
@@ -120,9 +124,19 @@ def tell(sentence: str, dry_run: bool = False, err: bool = False) -> None:
     _echo(f"dry run, nothing changed: {sentence}" if dry_run else sentence, err)
 
 
+def moment_in(message: "Message", field: str) -> str | None:
+    """The time in a message's field, if it has one."""
+    return moment(getattr(message, field)) if message.HasField(field) else None
+
+
 def moment(at: "Timestamp") -> str:
     """A time in UTC, as ISO 8601, to the millisecond."""
     return at.ToDatetime(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def printable(text: str) -> str:
+    """The text without anything that a terminal would obey."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _object(columns: Sequence[str], row: Row) -> dict[str, Value]:
@@ -133,13 +147,12 @@ def _object(columns: Sequence[str], row: Row) -> dict[str, Value]:
 
 
 def _text(value: Value) -> str:
-    """A value in words, without anything that a terminal would obey."""
+    """A value in words."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    text = ",".join(value) if isinstance(value, list) else str(value)
-    return text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return printable(",".join(value) if isinstance(value, list) else str(value))
 
 
 GAP = 2

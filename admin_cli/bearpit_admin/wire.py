@@ -8,10 +8,13 @@ if TYPE_CHECKING:
     from bearpit.v1 import admin_pb2 as admin
     from bearpit.v1 import auth_pb2 as auth
     from bearpit.v1 import market_pb2 as market
+    from bearpit.v1 import pricing_pb2 as pricing
+    from bearpit.v1 import rollbacks_pb2 as rollbacks
     from bearpit.v1 import trading_pb2 as trading
     from bearpit.v1 import wallet_pb2 as wallet
+    from bearpit.v1 import windows_pb2 as windows
 
-__all__ = ["admin", "auth", "market", "trading", "wallet", "word"]
+__all__ = ["admin", "auth", "market", "pricing", "rollbacks", "trading", "wallet", "windows", "word"]
 
 
 def __getattr__(name: str) -> ModuleType:

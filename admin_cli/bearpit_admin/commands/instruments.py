@@ -7,8 +7,9 @@ import typer
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.money import Points, parse_price
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Symbol
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Settings, Symbol
 from bearpit_admin.output import show, tell
+from bearpit_admin.pairs import parse_pairs
 from bearpit_admin.remote import pages, run
 
 if TYPE_CHECKING:
@@ -36,11 +37,11 @@ Reference = Annotated[
 
 COLUMNS = (
     "symbol", "name", "phase", "last", "bid", "ask", "tick", "lot", "min_quantity", "max_quantity", "fee_bps",
-    "band_bps", "reference", "shares_issued", "ipo_price", "ipo_remaining",
+    "band_bps", "reference", "shares_issued", "ipo_price", "ipo_remaining", "mechanism", "group",
 )  # fmt: skip
 SPARE = (
-    "ipo_remaining", "ipo_price", "reference", "tick", "fee_bps", "band_bps", "lot", "shares_issued",
-    "max_quantity", "min_quantity",
+    "mechanism", "group", "ipo_remaining", "ipo_price", "reference", "tick", "fee_bps", "band_bps", "lot",
+    "shares_issued", "max_quantity", "min_quantity",
 )  # fmt: skip
 
 
@@ -77,6 +78,8 @@ def list_(limit: Limit = LIMIT, output: Output = None) -> None:
             found.shares_issued,
             _price(found.ipo.price_cents),
             found.ipo.remaining if found.HasField("ipo") else None,
+            found.mechanism,
+            found.group,
         )
         for found, quote in run(work)
     ]
@@ -100,9 +103,23 @@ def create(
     fee_bps: FeeBps = None,
     band_bps: BandBps = None,
     reference: Reference = "",
+    mechanism: Annotated[
+        str,
+        typer.Option("--mechanism", metavar="NAME", help="How its price forms; by default in an order book."),
+    ] = "",
+    group: Annotated[
+        str,
+        typer.Option(
+            "--group", metavar="NAME", help="Whose prices form together with it; or one of its own."
+        ),
+    ] = "",
+    settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
-    """List a new instrument; shares come with `ipo open`."""
+    """List a new instrument.
+
+    In an order book, shares come with `ipo open`.
+    """
     request = wire.admin.CreateInstrumentRequest(
         symbol=symbol.upper(),
         name=name,
@@ -114,6 +131,9 @@ def create(
         band_bps=band_bps or 0,
         reference_price_cents=parse_price(reference) if reference else 0,
         validate_only=dry_run,
+        mechanism=mechanism,
+        group=group,
+        parameters=parse_pairs(settings),
     )
 
     async def work(client: "Client") -> "wire.admin.CreateInstrumentResponse":
@@ -131,10 +151,11 @@ def update(
     fee_bps: FeeBps = None,
     band_bps: BandBps = None,
     reference: Reference = "",
+    settings: Settings = None,
     dry_run: DryRun = False,
 ) -> None:
     """Change an instrument; what is not given stays as it is."""
-    given = (name, min_quantity, max_quantity, fee_bps, band_bps, reference or None)
+    given = (name, min_quantity, max_quantity, fee_bps, band_bps, reference or None, settings)
     if all(value is None for value in given):
         raise Failure(
             "Nothing to change was given.", Exit.USAGE, "see `bearpit-admin instruments update --help`"
@@ -148,6 +169,7 @@ def update(
         band_bps=band_bps,
         reference_price_cents=parse_price(reference) if reference else None,
         validate_only=dry_run,
+        parameters=parse_pairs(settings),
     )
 
     async def work(client: "Client") -> "wire.admin.UpdateInstrumentResponse":

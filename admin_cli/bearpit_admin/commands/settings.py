@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.money import parse_points
 from bearpit_admin.options import DryRun, Output
 from bearpit_admin.output import show, tell
+from bearpit_admin.pairs import parse_pairs
 from bearpit_admin.remote import run
 
 if TYPE_CHECKING:
@@ -44,9 +44,7 @@ def set_(
     dry_run: DryRun = False,
 ) -> None:
     """Change settings, all or none of them."""
-    wanted = dict(_pair(text) for text in values)
-    if len(wanted) < len(values):
-        raise typer.BadParameter("a setting is given twice; give each once")
+    wanted = parse_pairs(values, "registration_open=false")
     request = wire.admin.UpdateSettingsRequest(values=wanted, validate_only=dry_run)
 
     async def work(client: "Client") -> "wire.admin.UpdateSettingsResponse":
@@ -55,12 +53,3 @@ def set_(
     held = {setting.key: setting.value for setting in run(work).settings}
     for key in wanted:
         tell(f"{key}={held[key]}", dry_run)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    key, separator, value = text.partition("=")
-    if not separator or not key or not value:
-        raise typer.BadParameter(f"{text!r} is no setting; write it like registration_open=false")
-    if key.endswith("_cents") and "." in value:
-        value = str(parse_points(value))
-    return key, value
