@@ -38,7 +38,7 @@ HINTS: dict[str, str] = {
     "PLAYER_DISABLED": "another operator can run `bearpit-admin players enable NAME`",
     "NOT_ALLOWED": "this takes an operator; see who you are with `bearpit-admin context list`",
     "INTERNAL": "the server's log has more under that number",
-    "SHORTAGE": "see who is short of what with --dry-run, then choose --policy debt or --policy house",
+    "SHORTAGE": "see with --policy debt --dry-run who is short of what; then choose that, or --policy house",
     "ALREADY_REVERSED": "see what was with `bearpit-admin rollback list`",
     "SECOND_OPERATOR_NEEDED": "ask another operator for `bearpit-admin approve ID`",
 }

@@ -25,7 +25,7 @@ def plan_of(
         return _from_json(read_text(file), file)
     if not algorithm:
         return None
-    rule = wire.windows.Rule(algorithm=algorithm, parameters=parse_pairs(settings, "depth=1000"))
+    rule = wire.windows.Rule(algorithm=algorithm, parameters=parse_pairs(settings, "sensitivity_bps=800"))
     return wire.windows.SettlementPlan(rule=rule)
 
 

@@ -59,13 +59,13 @@ def undo(ask: Ask, question: str, output: Output, yes: bool, dry_run: bool) -> N
     rollback = watch(answer.rollback)
     is_table = chosen(output) is Format.TABLE
     if yes or not is_table:  # else it has been shown
-        show_one(_facts(rollback, answer.effects), output, *_parts(answer.effects))
+        _show(rollback, answer.effects, output)
     _conclude(rollback, err=not is_table)
 
 
 def show_rollback(answer: Answer, output: Output) -> None:
     """Print a rollback with its effects."""
-    show_one(_facts(answer.rollback, answer.effects), output, *_parts(answer.effects))
+    _show(answer.rollback, answer.effects, output)
 
 
 def watch(rollback: "wire.rollbacks.Rollback") -> "wire.rollbacks.Rollback":
@@ -146,7 +146,7 @@ def facts_of(rollback: "wire.rollbacks.Rollback") -> list[tuple[str, Value]]:
     """A rollback as facts to show."""
     policy = wire.rollbacks.ShortagePolicy.Name(rollback.policy)
     return [
-        ("id", rollback.rollback_id),
+        ("id", rollback.rollback_id or None),
         ("what", what_of(rollback)),
         ("state", state_of(rollback.state)),
         ("done", rollback.done),
@@ -162,6 +162,13 @@ def facts_of(rollback: "wire.rollbacks.Rollback") -> list[tuple[str, Value]]:
         ("failure", rollback.failure),
         ("proof", rollback.proof),
     ]
+
+
+def _show(rollback: "wire.rollbacks.Rollback", effects: "wire.rollbacks.Effects", output: Output) -> None:
+    facts = _facts(rollback, effects)
+    if chosen(output) is Format.TABLE:  # people are shown what there is
+        facts = [(key, value) for key, value in facts if value not in (None, "")]
+    show_one(facts, output, *_parts(effects))
 
 
 def _facts(rollback: "wire.rollbacks.Rollback", effects: "wire.rollbacks.Effects") -> list[tuple[str, Value]]:

@@ -118,7 +118,8 @@ def create(
 ) -> None:
     """List a new instrument.
 
-    In an order book, shares come with `ipo open`.
+    In an order book, shares come with `ipo open`. A feed or a window sells its own, from a first price:
+    --mechanism feed --set price_cents=12.40
     """
     request = wire.admin.CreateInstrumentRequest(
         symbol=symbol.upper(),
@@ -142,7 +143,7 @@ def create(
     tell(f"created instrument {run(work).instrument.symbol}", dry_run)
 
 
-@app.command(epilog="Example: bearpit-admin instruments update ACME --fee-bps 25 --reference 12.40")
+@app.command(epilog="Example: bearpit-admin instruments update ACME --fee-bps 25 --set volatility_bps=200")
 def update(
     symbol: Symbol,
     name: Annotated[str | None, typer.Option("--name", metavar="TEXT", help="Its name, for people.")] = None,

@@ -48,7 +48,7 @@ def run_(window_id: WindowId, output: Output = None, dry_run: DryRun = False) ->
         tell(f"settled window {window_id}: {len(prices)} prices", dry_run, err=True)
 
 
-@app.command(epilog="Example: bearpit-admin settle simulate 7 --algorithm linear --set depth=2000")
+@app.command(epilog="Example: bearpit-admin settle simulate 7 --algorithm linear --set sensitivity_bps=800")
 def simulate(
     window_id: WindowId,
     plan: PlanFile = "",

@@ -66,6 +66,7 @@ def test_a_dry_run_tells_every_effect_and_asks_nobody(desk: Desk) -> None:
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert found["what"] == "trade 17"
+    assert found["id"] is None
     assert found["house_pays"] == "2.40"
     assert found["cancelled_orders"] == 2
     assert found["trades"][0]["buyer"] == "mallory"
@@ -193,6 +194,7 @@ def test_shows_one_with_its_effects(desk: Desk) -> None:
     desk.answers["GetRollback"] = rollbacks_pb2.GetRollbackResponse(rollback=made, effects=EFFECTS)
     said = done("rollback", "show", "4", "-o", "table")
     assert "failure           no" in said
+    assert "none" not in said
     for heading in ("trades:", "shortages:", "prices:"):
         assert heading in said.splitlines()
 
