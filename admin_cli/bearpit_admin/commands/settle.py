@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.commands.window import prices_part
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.money import Points
 from bearpit_admin.options import Algorithm, DryRun, Output, PlanFile, Settings, WindowId
@@ -14,6 +13,7 @@ from bearpit_admin.output import Part, Row, Value, show, show_one, tell
 from bearpit_admin.plans import plan_of
 from bearpit_admin.progress import Progress
 from bearpit_admin.remote import again, run
+from bearpit_admin.windows import prices_part
 
 if TYPE_CHECKING:
     from bearpit.client import Client

@@ -9,7 +9,6 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
-from bearpit_admin.money import Points
 from bearpit_admin.options import (
     LIMIT,
     Algorithm,
@@ -26,9 +25,7 @@ from bearpit_admin.options import (
 from bearpit_admin.output import (
     Format,
     Lines,
-    Part,
     Row,
-    Value,
     chosen,
     moment,
     moment_in,
@@ -36,40 +33,23 @@ from bearpit_admin.output import (
     show_one,
     tell,
 )
-from bearpit_admin.pairs import as_pairs
 from bearpit_admin.plans import describe, plan_of
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import again, pages, run, stay_signed_in
 from bearpit_admin.times import parse_moment, parse_zone, timestamp
+from bearpit_admin.windows import COLUMNS, SPARE, TIMES, facts_of, prices_part, sentence_of, state_of
 
 if TYPE_CHECKING:
     from bearpit.client import Client
 
 app = typer.Typer(help="Trading windows, in which prices stand still.")
 
-COLUMNS = (
-    "id", "title", "kind", "number", "state", "next_state", "next_change_at", "symbols", "opens_at",
-    "trades_at", "trading_ends_at", "settles_at", "closes_at", "recurrence", "time_zone", "settled",
-    "reversed",
-)  # fmt: skip
-SPARE = (
-    "next_change_at", "next_state", "settled", "kind", "number", "reversed", "symbols", "trading_ends_at",
-    "settles_at", "opens_at", "trades_at", "closes_at", "recurrence", "time_zone",
-)  # fmt: skip
-PRICES = (
-    "symbol", "previous", "price", "move_bps", "algorithm", "explanation", "bought", "sold", "players",
-    "concentration_bps", "factors", "parameters", "variant", "settled_at", "corrected_by",
-)  # fmt: skip
-SPARE_OF_PRICES = (
-    "explanation", "algorithm", "variant", "bought", "sold", "players", "corrected_by", "factors",
-    "concentration_bps", "parameters", "settled_at",
-)  # fmt: skip
 CHANGES = ("at", "id", "title", "state", "next_state", "next_change_at", "settled")
 
 NONE = "none"
 """Of a time: that it is not to happen by itself."""
 
-MomentHelp = "such as 2026-11-21T18:00, where you are or in --zone, or +5m; absent: by hand."
+MOMENT = "such as 2026-11-21T18:00, where you are or in --zone, or +5m; absent: by hand."
 
 
 class Kind(StrEnum):
@@ -83,9 +63,7 @@ class Kind(StrEnum):
 
 Opens = Annotated[
     str,
-    typer.Option(
-        "--opens", metavar="TIME", help=f"When it is announced, and its snapshot taken: {MomentHelp}"
-    ),
+    typer.Option("--opens", metavar="TIME", help=f"When it is announced, and its snapshot taken: {MOMENT}"),
 ]
 Trades = Annotated[str, typer.Option("--trades", metavar="TIME", help="When orders are first taken.")]
 Ends = Annotated[str, typer.Option("--ends", metavar="TIME", help="When trading ends.")]
@@ -120,14 +98,14 @@ def list_(
             limit,
         )
 
-    show(COLUMNS, [tuple(value for _, value in _facts(found)) for found in run(work)], output, SPARE)
+    show(COLUMNS, [tuple(value for _, value in facts_of(found)) for found in run(work)], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin window show 7")
 def show_(window_id: WindowId, output: Output = None) -> None:
     """Show a window, its plan, and what it did to prices."""
     found = _get(window_id)
-    facts = [*_facts(found.window), ("plan", describe(found.window.plan))]
+    facts = [*facts_of(found.window), ("plan", describe(found.window.plan))]
     show_one(facts, output, prices_part(list(found.prices)))
 
 
@@ -174,7 +152,7 @@ def create(
     async def work(client: "Client") -> "wire.windows.CreateWindowResponse":
         return await client.windows.CreateWindow(request)
 
-    tell(f"created {_sentence(run(work).window)}", dry_run)
+    tell(f"created {sentence_of(run(work).window)}", dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin window update 7 --ends +30m --settles none")
@@ -218,14 +196,14 @@ def update(
         if any(times):  # the server takes all of them anew
             asked = wire.windows.GetWindowRequest(window_id=window_id)
             held = (await client.windows.GetWindow(asked)).window.times
-            for field, text in zip(_FIELDS, times, strict=True):
+            for field, text in zip(TIMES, times, strict=True):
                 if text:
                     held.ClearField(field)
             held.MergeFrom(given)
             request.times.CopyFrom(held)
         return await client.windows.UpdateWindow(request)
 
-    tell(f"updated {_sentence(run(work).window)}", dry_run)
+    tell(f"updated {sentence_of(run(work).window)}", dry_run)
 
 
 @dataclass(frozen=True, slots=True)
@@ -337,36 +315,6 @@ def _change(window: "wire.windows.Window") -> Row:
     )
 
 
-def state_of(state: "wire.windows.WindowState") -> str:
-    """The state in a word."""
-    return wire.word(wire.windows.WindowState.Name(state), "WINDOW_STATE_")
-
-
-def prices_part(prices: "list[wire.windows.SettledPrice]") -> Part:
-    """What was done to prices, as a listing."""
-    return Part("prices", PRICES, [_price(found) for found in prices], SPARE_OF_PRICES)
-
-
-def _price(found: "wire.windows.SettledPrice") -> Row:
-    return (
-        found.symbol,
-        Points(found.previous_cents),
-        Points(found.price_cents),
-        found.move_bps,
-        found.algorithm,
-        found.explanation,
-        found.bought,
-        found.sold,
-        found.players,
-        found.concentration_bps,
-        [f"{factor.name}={factor.bps}" for factor in found.factors],
-        as_pairs(found.parameters),
-        found.variant,
-        moment_in(found, "settled_at"),
-        found.corrected_by or None,
-    )
-
-
 def _get(window_id: int) -> "wire.windows.GetWindowResponse":
     async def work(client: "Client") -> "wire.windows.GetWindowResponse":
         return await client.windows.GetWindow(wire.windows.GetWindowRequest(window_id=window_id))
@@ -383,47 +331,15 @@ def _move(window_id: int, move: Move, reason: str, dry_run: bool) -> None:
         return await client.windows.MoveWindow(request)
 
     window = run(work).window
-    tell(_sentence(window), dry_run)
+    tell(sentence_of(window), dry_run)
     if move.verb == "end" and not window.HasField("next_change_at") and not dry_run:
         tell(f"settle it with `{again(f'settle run {window.window_id}')}`", err=True)
-
-
-def _facts(found: "wire.windows.Window") -> list[tuple[str, Value]]:
-    times = found.times
-    values: tuple[Value, ...] = (
-        found.window_id,
-        found.title,
-        wire.word(wire.windows.WindowKind.Name(found.kind), "WINDOW_KIND_"),
-        found.number,
-        state_of(found.state),
-        state_of(found.next_state),
-        moment_in(found, "next_change_at"),
-        list(found.symbols),
-        *(moment_in(times, field) for field in _FIELDS),
-        found.recurrence,
-        found.time_zone,
-        found.settled,
-        found.reversed,
-    )
-    return list(zip(COLUMNS, values, strict=True))
-
-
-def _sentence(window: "wire.windows.Window") -> str:
-    """Where a window is and what comes next, in words."""
-    number = f"window {window.window_id}" if window.window_id else "the window"
-    said = f"{number}, {window.title}: {state_of(window.state)}"
-    if window.HasField("next_change_at"):
-        said += f", then {state_of(window.next_state)} at {moment(window.next_change_at)}"
-    return said
-
-
-_FIELDS = ("opens_at", "trades_at", "trading_ends_at", "settles_at", "closes_at")
 
 
 def _times(texts: tuple[str, ...], zone: str) -> "wire.windows.WindowTimes":
     """Those of the times that are given."""
     times = wire.windows.WindowTimes()
-    for field, text in zip(_FIELDS, texts, strict=True):
+    for field, text in zip(TIMES, texts, strict=True):
         if text and text != NONE:
             getattr(times, field).CopyFrom(timestamp(parse_moment(text, zone)))
     return times
