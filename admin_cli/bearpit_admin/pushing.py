@@ -1,7 +1,6 @@
 """Prices from lines of text to the server, as they come."""
 
 import asyncio
-import os
 import sys
 import threading
 import time
@@ -14,10 +13,9 @@ from typing import TYPE_CHECKING, TextIO
 
 import typer
 
-from bearpit_admin import session, wire
+from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.money import parse_price
-from bearpit_admin.remote import TOKEN_VARIABLE, here
 from bearpit_admin.times import parse_moment, timestamp
 
 if TYPE_CHECKING:
@@ -43,18 +41,13 @@ class Push:
 
     async def stream(self, client: "Client") -> "wire.pricing.PushPricesResponse":
         """Send all there is; ctrl+c ends the input, not the call. Raises BearpitError."""
-        import grpc
-        from bearpit.client import BearpitError
-
         # A sign-in that has ended shows here, before any line is read: what is read cannot be read again.
         await client.auth.GetMe(wire.auth.GetMeRequest())
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(SIGINT, self._end, loop)
         threading.Thread(target=self._read, args=(loop,), daemon=True).start()
         try:
-            outcome = await client.pricing.PushPrices(self._prices(), metadata=_bearer())
-        except grpc.aio.AioRpcError as raw:
-            raise BearpitError.from_rpc(raw) from raw
+            outcome = await client.push_prices(self._prices())
         finally:
             self._end(loop)
         if self._unreadable:
@@ -123,10 +116,3 @@ def _opened(file: str) -> AbstractContextManager[TextIO]:
         return open(sys.stdin.fileno(), encoding="utf-8", errors="replace", closefd=False)
     except OSError:
         return nullcontext(sys.stdin)
-
-
-def _bearer() -> tuple[tuple[str, str], ...]:
-    """Who we are: the client's interceptors leave calls that stream requests as they are."""
-    sign_in = session.load(here())
-    token = os.environ.get(TOKEN_VARIABLE) or (sign_in.access_token if sign_in else "")
-    return (("authorization", f"Bearer {token}"),)

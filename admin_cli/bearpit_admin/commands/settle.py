@@ -148,7 +148,6 @@ class _Settling:
 
         request = wire.windows.SettleWindowRequest(
             window_id=self._window_id,
-            request_id=client.new_request_id(),  # of calls that stream, the client does not fill it in
             validate_only=self._dry_run,
         )
         found: list[wire.windows.SettledPrice] = []

@@ -272,19 +272,12 @@ class _Changes:
 
     async def follow(self, client: "Client") -> None:
         """Go on until interrupted, through restarts of the server once it has answered."""
-        from bearpit.client import BearpitError, Timing
-        from bearpit.client.streams import follow
+        from bearpit.client import BearpitError
 
         asked = wire.windows.ListWindowsRequest(current_only=True, page_size=1)
         await client.windows.ListWindows(asked)  # without a server this fails; the stream would wait for one
         while True:
-            frames = follow(
-                lambda _: client.windows.StreamWindows(wire.windows.StreamWindowsRequest()),
-                0,
-                Timing(),
-                resumes=False,
-                is_closed=lambda: False,
-            )
+            frames = client.stream_windows()
             heard = False
             try:
                 async for frame in frames:

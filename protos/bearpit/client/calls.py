@@ -17,10 +17,11 @@ Details = grpc.aio.ClientCallDetails
 def interceptors(
     session: Session, deadline: float, new_request_id: Callable[[], str]
 ) -> list[grpc.aio.ClientInterceptor]:
-    """One for each kind of RPC; grpc.aio takes an object for one kind only. There is no stream-unary RPC."""
+    """One for each kind of RPC; grpc.aio takes an object for one kind only."""
     return [
         _Unary(session, deadline, new_request_id),
-        _Streamed(session),
+        _Streamed(session, new_request_id),
+        _Collected(session),
         _Bidirectional(session, new_request_id),
     ]
 
@@ -77,8 +78,9 @@ class _Unary(grpc.aio.UnaryUnaryClientInterceptor):
 
 
 class _Streamed(grpc.aio.UnaryStreamClientInterceptor):
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, new_request_id: Callable[[], str]) -> None:
         self._session = session
+        self._new_request_id = new_request_id
 
     async def intercept_unary_stream(
         self,
@@ -86,6 +88,8 @@ class _Streamed(grpc.aio.UnaryStreamClientInterceptor):
         client_call_details: Details,
         request: Q,
     ) -> AsyncIterator[R]:
+        if path_of(client_call_details) in contract.MUTATIONS:
+            request = contract.with_request_ids(request, self._new_request_id)
         details, bearer = await _signed(self._session, client_call_details, client_call_details.timeout)
         call = await continuation(details, request)
 
@@ -111,6 +115,27 @@ class _Streamed(grpc.aio.UnaryStreamClientInterceptor):
                 call.cancel()
 
         return frames()
+
+
+class _Collected(grpc.aio.StreamUnaryClientInterceptor):
+    """What is sent cannot be sent again, so a sign-in that has become stale is not renewed on the way.
+
+    grpc.aio wants a call of its own in return, so its error is translated by `Client.push_prices`.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def intercept_stream_unary(
+        self,
+        continuation: Callable[
+            [Details, AsyncIterable[Q] | Iterable[Q]], Awaitable[grpc.aio.StreamUnaryCall[Q, R]]
+        ],
+        client_call_details: Details,
+        request_iterator: AsyncIterable[Q] | Iterable[Q],
+    ) -> grpc.aio.StreamUnaryCall[Q, R]:
+        details, _ = await _signed(self._session, client_call_details, client_call_details.timeout)
+        return await continuation(details, request_iterator)
 
 
 class _Bidirectional(grpc.aio.StreamStreamClientInterceptor):

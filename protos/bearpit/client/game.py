@@ -2,7 +2,7 @@
 
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -11,10 +11,11 @@ import grpc
 
 from bearpit.client import calls, contract
 from bearpit.client.connection import Connection
+from bearpit.client.errors import BearpitError
 from bearpit.client.session import Session
 from bearpit.client.streams import Frame, follow
 from bearpit.client.timing import Timing
-from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit.v1.admin_pb2_grpc import AdminServiceStub
 from bearpit.v1.auth_pb2_grpc import AuthServiceStub
 from bearpit.v1.market_pb2_grpc import MarketServiceStub
@@ -248,6 +249,11 @@ class Client:
         request = market_pb2.StreamStatusRequest()
         return self._follow(lambda _: self.market.StreamStatus(request), resumes=False)
 
+    def stream_windows(self) -> AsyncGenerator[windows_pb2.StreamWindowsResponse, None]:
+        """Trading windows as they change."""
+        request = windows_pb2.StreamWindowsRequest()
+        return self._follow(lambda _: self.windows.StreamWindows(request), resumes=False)
+
     def stream_orders(self, after: int = 0) -> AsyncGenerator[trading_pb2.StreamOrdersResponse, None]:
         """Every change of one's orders without gaps; `after` a number, or 0: a snapshot first."""
 
@@ -350,6 +356,15 @@ class Client:
         """Cancel all open orders, or those of one instrument."""
         answer = await self.trading.CancelAllOrders(trading_pb2.CancelAllOrdersRequest(symbol=symbol))
         return list(answer.orders)
+
+    async def push_prices(
+        self, prices: AsyncIterator[pricing_pb2.PushPricesRequest]
+    ) -> pricing_pb2.PushPricesResponse:
+        """Send prices as they come, and hear in the end what became of them. Raises BearpitError."""
+        try:
+            return await self.pricing.PushPrices(prices)
+        except grpc.aio.AioRpcError as raw:
+            raise BearpitError.from_rpc(raw) from raw
 
     def _is_closed(self) -> bool:
         return self._closed
