@@ -45,7 +45,7 @@ from bearpit_server.storage.sequences import Ids
 T = TypeVar("T")
 
 FLUSH_STEPS = 10
-"""Every so many steps their prices are written into the candles; until then a crash would lose them."""
+"""A price is written into the candles within so many steps; until then a crash would lose it there."""
 NOT_OPEN = "the order has ended, or is not yours; look it up to see what became of it"
 
 
@@ -225,8 +225,8 @@ class Dealing:
         prices = [(id_, price) for id_, price in moved.prices.items() if not desks[id_].has_pool]
         for id_, price in prices:
             desks[id_].reprice(price, at, priced_at)
-        if (group.steps + 1) % FLUSH_STEPS == 0:
-            for desk in desks.values():
+        for desk in desks.values():
+            if (desk.id + group.steps) % FLUSH_STEPS == 0:
                 current.settlement.mark(desk.id, desk.symbol, desk.take_marks())
         current.moves.append(Moved(group, moved.memory, prices, priced_at))
 

@@ -116,6 +116,14 @@ class Attention(Mechanism[AttentionGroup, AttentionMember]):
             return _sold_to(member.shares, state, quantity, limit_cents)
         return _bought_from(member.shares, state, quantity, limit_cents)
 
+    def quote(
+        self, group: AttentionGroup, member: AttentionMember, state: State, smallest: int, at: datetime
+    ) -> tuple[Offer, Offer]:
+        """For the smallest order only: the price moves with every share."""
+        bid = _bought_from(member.shares, state, smallest, 0)
+        ask = _sold_to(member.shares, state, smallest, 0)
+        return (bid if bid.quantity == smallest else NOTHING), (ask if ask.quantity == smallest else NOTHING)
+
     def check_order(
         self,
         group: AttentionGroup,

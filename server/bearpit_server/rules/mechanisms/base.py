@@ -17,6 +17,7 @@ from bearpit_server.rules.orders import Side
 from bearpit_server.rules.parameters import parameters
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.units import MAX_QUANTITY
 
 G = TypeVar("G")
 M = TypeVar("M")
@@ -175,6 +176,17 @@ class Mechanism(ABC, Generic[G, M]):
 
         `side` is the order's. With no `limit_cents` (0) any price will do.
         """
+
+    def quote(self, group: G, member: M, state: State, smallest: int, at: datetime) -> tuple[Offer, Offer]:
+        """The bid and the ask for the smallest order, each with the shares that it holds for."""
+        found = []
+        for side in (Side.SELL, Side.BUY):
+            best = self.offer(group, member, state, side, smallest, 0, at)
+            shares = 0
+            if best.quantity == smallest:
+                shares = self.offer(group, member, state, side, MAX_QUANTITY, best.price_cents, at).quantity
+            found.append(Offer(shares, best.price_cents) if shares else NOTHING)
+        return found[0], found[1]
 
     def check_order(self, group: G, member: M, state: State, side: Side, quantity: int, at: datetime) -> None:
         """What an order would be refused for, whatever its limit. Raises Refused."""
