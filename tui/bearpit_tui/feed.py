@@ -19,8 +19,9 @@ from bearpit_tui import state as states
 from bearpit_tui.failures import error_words
 from bearpit_tui.gateway import BookFrame, Gateway, OrdersFrame, Placed, PricesFrame, TicksFrame, WalletFrame
 from bearpit_tui.model import Fill, Link, LinkState, Order, Phase, Status, Tick, Timeframe
-from bearpit_tui.notices import Notice, Tone, ended_notice, fill_notice, phase_notice
+from bearpit_tui.notices import Notice, Tone, ended_notice, fill_notice, phase_notice, window_notices
 from bearpit_tui.state import State
+from bearpit_tui.windows import Windows
 
 F = TypeVar("F")
 
@@ -127,6 +128,7 @@ class Feed:
                 group.create_task(self._following())
                 group.create_task(self._read(self.gateway.stream_prices, self._on_prices))
                 group.create_task(self._read(self.gateway.stream_status, self._on_status))
+                group.create_task(self._read(self.gateway.stream_windows, self._on_windows))
                 group.create_task(self._read(self.gateway.stream_wallet, self._on_wallet))
                 group.create_task(self._ordering())
         finally:
@@ -208,8 +210,14 @@ class Feed:
         """
         stale = asyncio.Event()
         meanwhile: list[Tick] = []
+        wanted = BARS
 
         def on_ticks(frame: TicksFrame) -> None:
+            nonlocal wanted
+            self._become(states.with_tape(self.state, frame.ticks, whole=frame.whole))
+            if any(tick.reversed for tick in frame.ticks):
+                wanted = BARS  # what is taken back may be long ago
+                stale.set()
             if frame.whole:
                 stale.set()
                 return
@@ -226,7 +234,7 @@ class Feed:
                 await stale.wait()
                 stale.clear()
                 meanwhile.clear()
-                limit = BARS if not self.state.chart.loaded else RECENT_BARS
+                limit, wanted = wanted if self.state.chart.loaded else BARS, RECENT_BARS
                 try:
                     bars = await self.gateway.bars(symbol, timeframe, limit)
                 except BearpitError as error:
@@ -246,7 +254,8 @@ class Feed:
                     self._become(states.with_open_orders(self.state, frame.orders))
                     renew.set()
                 else:
-                    self._become(states.with_orders(self.state, frame.orders))
+                    fills = (frame.fill,) if frame.fill is not None else ()
+                    self._become(states.with_fills(states.with_orders(self.state, frame.orders), fills))
                     for order in frame.orders:
                         self._on_order(order, frame.fill)
 
@@ -258,13 +267,13 @@ class Feed:
             await renew.wait()
             renew.clear()
             try:
-                orders = await self.gateway.orders()
+                orders, fills = await self.gateway.orders(), await self.gateway.fills()
             except BearpitError as error:
                 await self._pause_after(error)
                 renew.set()
             else:
                 # Only now: what the state was before the wait is long outdated.
-                self._become(states.with_orders(self.state, orders))
+                self._become(states.with_fills(states.with_orders(self.state, orders), fills))
 
     async def _pause_after(self, error: BearpitError) -> None:
         if error.reason in SIGNED_OUT:
@@ -286,7 +295,8 @@ class Feed:
 
     def _on_prices(self, frame: PricesFrame) -> None:
         known, listed = self.state.quotes, bool(self.state.instruments)
-        self._become(states.with_quotes(self.state, frame.quotes, frame.server_time))
+        state = states.with_server_time(self.state, frame.server_time, self._clock())
+        self._become(states.with_quotes(state, frame.quotes, frame.server_time))
         if listed and any(quote.symbol not in known for quote in frame.quotes):
             self._reload.set()
 
@@ -300,6 +310,12 @@ class Feed:
         if before not in (Phase.UNKNOWN, status.phase):
             self._tell(phase_notice(status.phase))
 
+    def _on_windows(self, windows: Windows) -> None:
+        before = self.state.windows
+        self._become(replace(self.state, windows=windows))
+        for notice in window_notices(before, windows):
+            self._tell(notice)
+
     def _on_wallet(self, frame: WalletFrame) -> None:
         take = states.with_wallet if frame.whole else states.with_wallet_change
         self._become(take(self.state, frame.wallet))
@@ -307,7 +323,7 @@ class Feed:
     def _on_order(self, order: Order, fill: Fill | None) -> None:
         if order.request_id in self._expected:
             return
-        if fill is not None and fill.trade_id not in self._told:
+        if fill is not None and (fill.reversed or fill.trade_id not in self._told):
             self._tell(fill_notice(fill, order))
         elif order.end_reason and not order.open and order.order_id not in self._ended:
             self._tell(ended_notice(order))

@@ -24,6 +24,7 @@ from bearpit_tui.model import (
     Timeframe,
     Wallet,
 )
+from bearpit_tui.windows import Windows
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +129,9 @@ class Gateway(Protocol):
     async def cancel_all(self, symbol: str, request_id: str) -> list[Order]:
         """Cancel all open orders, or those of one instrument."""
 
+    async def fills(self) -> list[Fill]:
+        """The latest of our sides of trades."""
+
     async def order_of_request(self, request_id: str) -> Order | None:
         """What became of a placed order whose answer was lost; None: it never arrived."""
 
@@ -144,7 +148,10 @@ class Gateway(Protocol):
         """One instrument's public trades."""
 
     def stream_status(self) -> AsyncGenerator[Status, None]:
-        """The market's phase and announcements."""
+        """The market's phase, announcements and headlines."""
+
+    def stream_windows(self) -> AsyncGenerator[Windows, None]:
+        """The trading windows; it ends at once where the server has none."""
 
     def stream_orders(self) -> AsyncGenerator[OrdersFrame, None]:
         """Our orders."""

@@ -67,6 +67,10 @@ class Instrument:
 
     symbol: str
     name: str = ""
+    mechanism: str = "order_book"
+    """How its price forms, by its name in the contract; `mechanisms` tells what that is."""
+    group: str = ""
+    """The instruments whose prices form together; empty: it is on its own."""
     tick_cents: int = 1
     lot: int = 1
     min_quantity: int = 1
@@ -75,6 +79,15 @@ class Instrument:
     reference_cents: int = 0
     ipo_price_cents: int = 0
     ipo_remaining: int = 0
+
+
+def move_bps(before_cents: int, after_cents: int) -> int:
+    """How far a price has gone, in basis points, towards zero; 0 while either is unknown."""
+    if not (before_cents and after_cents):
+        return 0
+    gone = (after_cents - before_cents) * 10_000
+    size = abs(gone) // before_cents
+    return size if gone >= 0 else -size
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +104,21 @@ class Quote:
     previous_close_cents: int = 0
     phase: Phase = Phase.UNKNOWN
     indicative_cents: int = 0
+    """What the next auction, or the next redistribution of attention, would make of it."""
+    priced_at_ms: int = 0
+    """When its mechanism last made its price, since 1970; 0: players make it."""
+    attention_bps: int = 0
+    """Its share of all attention that its group gets."""
+
+    @property
+    def price_cents(self) -> int:
+        """What its mechanism says it is worth, where that makes a price; else what last traded."""
+        return (self.priced_at_ms and self.mid_cents) or self.last_cents
 
     @property
     def change_bps(self) -> int:
         """Against the previous close, in basis points, towards zero; 0 while either is unknown."""
-        if not (self.last_cents and self.previous_close_cents):
-            return 0
-        gone = (self.last_cents - self.previous_close_cents) * 10_000
-        size = abs(gone) // self.previous_close_cents
-        return size if gone >= 0 else -size
+        return move_bps(self.previous_close_cents, self.price_cents)
 
     @property
     def mid_cents(self) -> int:
@@ -165,6 +184,9 @@ class Tick:
     price_cents: int
     quantity: int
     executed_at: datetime
+    trade_id: int = 0
+    reversed: bool = False
+    """Whether a rollback has taken it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,14 +211,26 @@ class Announcement:
 
 
 @dataclass(frozen=True, slots=True)
+class Headline:
+    """News of the game's world, and the instruments that it moves; none: it is only read."""
+
+    news_id: int
+    text: str
+    symbols: tuple[str, ...] = ()
+    published_at: datetime = EPOCH
+    ends_at: datetime = EPOCH
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
-    """The market as a whole. Announcements newest first."""
+    """The market as a whole. Announcements and headlines newest first."""
 
     phase: Phase = Phase.UNKNOWN
     next_change_at: datetime | None = None
     next_phase: Phase = Phase.UNKNOWN
     time_zone: str = "UTC"
     announcements: tuple[Announcement, ...] = ()
+    headlines: tuple[Headline, ...] = ()
 
 
 class OrderStatus(Enum):
@@ -253,6 +287,8 @@ class Fill:
     price_cents: int
     quantity: int
     fee_cents: int = 0
+    reversed: bool = False
+    """Whether a rollback has taken it back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +310,8 @@ class Wallet:
     held_cents: int = 0
     positions: Mapping[str, Position] = field(default_factory=dict)
     loaded: bool = False
+    debt_cents: int = 0
+    """What is owed to the house."""
 
     @property
     def free_cents(self) -> int:

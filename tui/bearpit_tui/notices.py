@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 
@@ -9,6 +10,7 @@ from bearpit_tui.drafts import Draft, Kind, Life, Side, describe
 from bearpit_tui.gateway import Placed
 from bearpit_tui.model import Fill, Order, OrderStatus, Phase
 from bearpit_tui.widgets.money import money
+from bearpit_tui.windows import Windows, WindowState
 
 
 class Tone(Enum):
@@ -69,7 +71,14 @@ def placed_notice(placed: Placed) -> Notice:
 
 
 def fill_notice(fill: Fill, order: Order) -> Notice:
-    """What a trade did to a resting order."""
+    """What a trade did to a resting order, or that it has been taken back."""
+    if fill.reversed:
+        was = "purchase" if fill.side is Side.BUY else "sale"
+        return Notice(
+            f"Reversed: your {was} of {fill.quantity:,} {fill.symbol} at {money(fill.price_cents)} "
+            f"(#{fill.order_id}) was taken back by the operators",
+            Tone.WARNING,
+        )
     done = "Bought" if fill.side is Side.BUY else "Sold"
     whole = fill.quantity == order.quantity
     share = f"{fill.quantity:,}" if whole else f"{fill.quantity:,} of {order.quantity:,}"
@@ -84,6 +93,28 @@ def ended_notice(order: Order) -> Notice:
     return Notice(
         f"#{order.order_id} {order_words(order)} has ended{traded}: {order.end_reason}", Tone.WARNING
     )
+
+
+WINDOW_WORDS: Mapping[WindowState, str] = {
+    WindowState.TRADING: "orders are taken",
+    WindowState.PAUSED: "orders are not taken for a while",
+    WindowState.TRADE_CLOSE: "trading is over",
+    WindowState.SETTLED: "the new prices hold; results shows them",
+    WindowState.CANCELLED: "called off",
+}
+
+
+def window_notices(before: Windows, after: Windows) -> Iterator[Notice]:
+    """What has become of the windows that were known."""
+    known = {one.window_id: one for one in before.windows}
+    for window in after.windows:
+        was = known.get(window.window_id)
+        if was is None:
+            continue
+        if window.reversed and not was.reversed:
+            yield Notice(f"{window.name}: its trading was taken back by the operators", Tone.WARNING)
+        elif window.state is not was.state and window.state in WINDOW_WORDS:
+            yield Notice(f"{window.name}: {WINDOW_WORDS[window.state]}")
 
 
 PHASE_WORDS = {

@@ -7,7 +7,9 @@ from contextlib import aclosing, asynccontextmanager
 
 import grpc
 from bearpit.client import BearpitError, Client, Connection, connect
-from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
+from bearpit.client.streams import follow
+from bearpit.client.timing import Timing
+from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, windows_pb2
 from bearpit_tui import wire
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
@@ -21,11 +23,13 @@ from bearpit_tui.gateway import (
     TicksFrame,
     WalletFrame,
 )
-from bearpit_tui.model import Bar, Instrument, Link, LinkState, Order, Preview, Quote, Status, Timeframe
+from bearpit_tui.model import Bar, Fill, Instrument, Link, LinkState, Order, Preview, Quote, Status, Timeframe
+from bearpit_tui.windows import Windows
 
 PAGE = 500
 BOOK_LEVELS = 40
 LATEST_ORDERS = 50
+LATEST_FILLS = 200
 
 
 def connector(tls: bool | str) -> Connector:
@@ -94,6 +98,10 @@ class Remote:
     async def orders(self) -> list[Order]:
         request = trading_pb2.ListOrdersRequest(page_size=LATEST_ORDERS)
         return [wire.order(one) for one in (await self._client.trading.ListOrders(request)).orders]
+
+    async def fills(self) -> list[Fill]:
+        request = trading_pb2.ListFillsRequest(page_size=LATEST_FILLS)
+        return [wire.fill(one) for one in (await self._client.trading.ListFills(request)).fills]
 
     async def preview(self, draft: Draft) -> Preview:
         # The id of a preview is never used again; the contract asks for one all the same.
@@ -164,6 +172,21 @@ class Remote:
         async with aclosing(self._client.stream_status()) as frames:
             async for frame in frames:
                 yield wire.status(frame.snapshot if frame.HasField("snapshot") else frame.update)
+
+    async def stream_windows(self) -> AsyncGenerator[Windows, None]:
+        def open_anew(
+            _: int,
+        ) -> grpc.aio.UnaryStreamCall[windows_pb2.StreamWindowsRequest, windows_pb2.StreamWindowsResponse]:
+            return self._client.windows.StreamWindows(windows_pb2.StreamWindowsRequest())
+
+        stream = follow(open_anew, 0, Timing(), resumes=False, is_closed=lambda: False)
+        try:
+            async with aclosing(stream) as frames:
+                async for frame in frames:
+                    yield wire.windows(frame.snapshot if frame.HasField("snapshot") else frame.update)
+        except BearpitError as error:
+            if error.code is not grpc.StatusCode.UNIMPLEMENTED:  # a server from before there were windows
+                raise
 
     async def stream_orders(self) -> AsyncGenerator[OrdersFrame, None]:
         async with aclosing(self._client.stream_orders()) as frames:

@@ -11,11 +11,13 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bearpit_tui.drafts import Side
+from bearpit_tui.mechanisms import rank
 from bearpit_tui.model import (
     EPOCH,
     Bar,
     Book,
     Chart,
+    Fill,
     Instrument,
     Level,
     Link,
@@ -29,10 +31,17 @@ from bearpit_tui.model import (
     Timeframe,
     Wallet,
 )
+from bearpit_tui.windows import Windows
 
 MOST_BARS = 1000
 """As many candles as one ListCandles may bring."""
 
+CLOCKS_AGREE = timedelta(milliseconds=500)
+
+MOST_TICKS = 50
+"""Trades kept on the tape."""
+
+MOST_FILLS = 500
 MOST_ENDED_ORDERS = 50
 """Ended orders kept on show; all of them are in the ledger."""
 
@@ -53,7 +62,14 @@ class State:
     selected: str = ""
     book: Book = field(default_factory=Book)
     chart: Chart = field(default_factory=Chart)
+    tape: tuple[Tick, ...] = ()
+    """The chosen instrument's latest trades, newest first."""
+    windows: Windows = field(default_factory=Windows)
+    ahead: timedelta = timedelta(0)
+    """How far the server's clock is ahead of this machine's."""
     orders: Mapping[int, Order] = field(default_factory=dict)
+    fills: Mapping[int, Fill] = field(default_factory=dict)
+    """Our latest sides of trades, by the trade's number."""
     wallet: Wallet = field(default_factory=Wallet)
 
     @property
@@ -67,12 +83,20 @@ def with_link(state: State, link: Link) -> State:
     return replace(state, link=link, caught_up=state.caught_up and link.state is not LinkState.LOST)
 
 
+def with_server_time(state: State, server: datetime, here: datetime) -> State:
+    """With the difference between the clocks, unless it is as it was, but for what frames take to arrive."""
+    ahead = server - here
+    return replace(state, ahead=ahead) if abs(ahead - state.ahead) > CLOCKS_AGREE else state
+
+
 # The market ---------------------------------------------------------------------------------------------
 
 
 def with_instruments(state: State, instruments: Iterable[Instrument], quotes: Iterable[Quote]) -> State:
     """With the list of what is traded; the first of it is chosen when nothing is."""
-    listed = {instrument.symbol: instrument for instrument in sorted(instruments, key=lambda one: one.symbol)}
+    # Those whose prices form together stand together.
+    ordered = sorted(instruments, key=lambda one: (rank(one.mechanism), one.group, one.symbol))
+    listed = {instrument.symbol: instrument for instrument in ordered}
     selected = state.selected if state.selected in listed else next(iter(listed), "")
     # What the price stream has brought is newer than the list.
     known = {quote.symbol: quote for quote in quotes} | dict(state.quotes)
@@ -87,7 +111,7 @@ def with_quotes(state: State, quotes: Iterable[Quote], now: datetime) -> State:
     sparks: dict[str, Spark] = {}
     for quote in changed.values():
         spark = state.sparks.get(quote.symbol, Spark())
-        if (grown := spark.with_price(minute, quote.last_cents)) is not spark:
+        if (grown := spark.with_price(minute, quote.price_cents)) is not spark:
             sparks[quote.symbol] = grown
     return replace(
         state,
@@ -112,7 +136,7 @@ def select(state: State, symbol: str) -> State:
     if symbol == state.selected:
         return state
     timeframe = state.chart.timeframe
-    return replace(state, selected=symbol, book=Book(symbol), chart=Chart(symbol, timeframe))
+    return replace(state, selected=symbol, book=Book(symbol), chart=Chart(symbol, timeframe), tape=())
 
 
 def with_timeframe(state: State, timeframe: Timeframe) -> State:
@@ -162,13 +186,22 @@ def with_bars(state: State, symbol: str, timeframe: Timeframe, bars: Iterable[Ba
     return replace(state, chart=Chart(symbol, timeframe, (kept + fresh)[-MOST_BARS:], loaded=True))
 
 
+def with_tape(state: State, ticks: Iterable[Tick], *, whole: bool) -> State:
+    """With public trades, oldest first; one that is told again, for it was reversed, keeps its place."""
+    fresh = [tick for tick in ticks if tick.symbol == state.selected]
+    again = {tick.trade_id: tick for tick in fresh if tick.trade_id}
+    kept = [again.pop(tick.trade_id, tick) for tick in (() if whole else state.tape)]
+    new = [tick for tick in reversed(fresh) if not tick.trade_id or tick.trade_id in again]
+    return replace(state, tape=(*new, *kept)[:MOST_TICKS]) if fresh else state
+
+
 def with_ticks(state: State, ticks: Iterable[Tick]) -> State:
     """With public trades, which carry the last candle on or begin the next one."""
     if not state.chart.loaded:
         return state
     bars = list(state.chart.bars)
     for tick in ticks:
-        if tick.symbol != state.chart.symbol:
+        if tick.symbol != state.chart.symbol or tick.reversed:
             continue
         start = bar_start(tick.executed_at, state.chart.timeframe, state.status.time_zone)
         if bars and start < bars[-1].start:
@@ -219,6 +252,15 @@ def with_orders(state: State, orders: Iterable[Order]) -> State:
     return replace(state, orders=merged)
 
 
+def with_fills(state: State, fills: Iterable[Fill]) -> State:
+    """With our sides of trades; what has been reversed stays so, whatever an older answer says."""
+    merged = dict(state.fills)
+    for fill in fills:
+        before = merged.get(fill.trade_id)
+        merged[fill.trade_id] = before if before is not None and before.reversed else fill
+    return replace(state, fills=dict(sorted(merged.items())[-MOST_FILLS:]))
+
+
 def with_open_orders(state: State, orders: Iterable[Order]) -> State:
     """With all orders that are open; others thought open have ended unseen, and are to be asked after."""
     fresh = tuple(orders)
@@ -245,17 +287,17 @@ def with_wallet(state: State, wallet: Wallet) -> State:
 def with_wallet_change(state: State, change: Wallet) -> State:
     """With the cash as it is now and the positions that changed."""
     positions = {**state.wallet.positions, **change.positions}
-    return replace(state, wallet=Wallet(change.cash_cents, change.held_cents, positions, loaded=True))
+    return replace(state, wallet=replace(change, positions=positions, loaded=True))
 
 
 # What follows from it -----------------------------------------------------------------------------------
 
 
 def mark_cents(state: State, symbol: str) -> int:
-    """What a share counts for: the last price, else the book's middle, else the IPO's or the reference."""
+    """What a share counts for: its price, else the book's middle, else the IPO's or the reference."""
     quote = state.quotes.get(symbol)
-    if quote and (quote.last_cents or quote.mid_cents):
-        return quote.last_cents or quote.mid_cents
+    if quote and (quote.price_cents or quote.mid_cents):
+        return quote.price_cents or quote.mid_cents
     instrument = state.instruments.get(symbol)
     return (instrument.ipo_price_cents or instrument.reference_cents) if instrument else 0
 
@@ -272,10 +314,9 @@ def unrealised_cents(state: State, position: Position) -> int:
 
 
 def equity_cents(state: State) -> int:
-    """All cash, and all positions at their marks."""
-    return state.wallet.cash_cents + sum(
-        value_cents(state, position) for position in state.wallet.positions.values()
-    )
+    """All cash, and all positions at their marks, less what is owed."""
+    worth = sum(value_cents(state, position) for position in state.wallet.positions.values())
+    return state.wallet.cash_cents + worth - state.wallet.debt_cents
 
 
 def gain_cents(state: State) -> int:
@@ -304,6 +345,15 @@ def own_at_price(state: State, symbol: str) -> dict[tuple[Side, int], int]:
             key = (order.side, order.price_cents)
             own[key] = own.get(key, 0) + order.remaining
     return own
+
+
+def reversed_shares(state: State) -> dict[int, int]:
+    """Shares whose trades a rollback has taken back, by our order."""
+    taken: dict[int, int] = {}
+    for fill in state.fills.values():
+        if fill.reversed:
+            taken[fill.order_id] = taken.get(fill.order_id, 0) + fill.quantity
+    return taken
 
 
 def free_shares(state: State) -> dict[str, int]:

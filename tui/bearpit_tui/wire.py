@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_tui import model
 from bearpit_tui.drafts import Draft, Kind, Life, Side
 from bearpit_tui.model import OrderStatus, Phase, Timeframe
+from bearpit_tui.windows import Settled, Window, Windows, WindowState
 from bearpit_tui.words import refusal_words
 from google.protobuf.timestamp_pb2 import Timestamp
 
@@ -70,6 +71,21 @@ END_REASONS: Mapping[int, str] = MappingProxyType(
         trading_pb2.END_REASON_DISABLED: "player disabled",
     }
 )
+WINDOW_STATES: Mapping[int, WindowState] = MappingProxyType(
+    {
+        windows_pb2.WindowState.Value(f"WINDOW_STATE_{state.name}"): state
+        for state in WindowState
+        if state.name != "UNKNOWN"
+    }
+)
+WINDOW_KINDS: Mapping[int, str] = MappingProxyType(
+    {
+        windows_pb2.WINDOW_KIND_CHAPTER: "chapter",
+        windows_pb2.WINDOW_KIND_BONUS: "bonus",
+        windows_pb2.WINDOW_KIND_WEEK: "week",
+        windows_pb2.WINDOW_KIND_SPECIAL: "special",
+    }
+)
 
 
 def moment(stamp: Timestamp) -> datetime:
@@ -82,6 +98,8 @@ def instrument(message: market_pb2.Instrument) -> model.Instrument:
     return model.Instrument(
         symbol=message.symbol,
         name=message.name,
+        mechanism=message.mechanism or "order_book",
+        group=message.group,
         tick_cents=message.tick_cents or 1,
         lot=message.lot or 1,
         min_quantity=message.min_quantity or message.lot or 1,
@@ -106,6 +124,8 @@ def quote(message: market_pb2.Quote) -> model.Quote:
         previous_close_cents=message.previous_close_cents,
         phase=PHASES.get(message.phase, Phase.UNKNOWN),
         indicative_cents=message.indicative_cents,
+        priced_at_ms=message.priced_at_ms,
+        attention_bps=message.attention_bps,
     )
 
 
@@ -133,7 +153,14 @@ def bar(message: market_pb2.Candle) -> model.Bar:
 
 def tick(message: market_pb2.Trade) -> model.Tick:
     """A public trade."""
-    return model.Tick(message.symbol, message.price_cents, message.quantity, moment(message.executed_at))
+    return model.Tick(
+        message.symbol,
+        message.price_cents,
+        message.quantity,
+        moment(message.executed_at),
+        message.trade_id,
+        message.reversed,
+    )
 
 
 def status(message: market_pb2.MarketStatus) -> model.Status:
@@ -144,6 +171,12 @@ def status(message: market_pb2.MarketStatus) -> model.Status:
         next_phase=PHASES.get(message.next_phase, Phase.UNKNOWN),
         time_zone=message.time_zone or "UTC",
         announcements=tuple(_announcement(one) for one in message.announcements),
+        headlines=tuple(
+            model.Headline(
+                one.news_id, one.text, tuple(one.symbols), moment(one.published_at), moment(one.ends_at)
+            )
+            for one in message.headlines
+        ),
     )
 
 
@@ -154,6 +187,41 @@ def _announcement(message: market_pb2.Announcement) -> model.Announcement:
         author=message.author,
         created_at=moment(message.created_at),
         expires_at=moment(message.expires_at) if message.HasField("expires_at") else None,
+    )
+
+
+def windows(message: windows_pb2.Windows) -> Windows:
+    """Trading windows, and what the latest settled one did."""
+    return Windows(
+        tuple(_window(one) for one in message.windows), tuple(_settled(one) for one in message.prices)
+    )
+
+
+def _window(message: windows_pb2.Window) -> Window:
+    return Window(
+        window_id=message.window_id,
+        title=message.title,
+        kind=WINDOW_KINDS.get(message.kind, ""),
+        number=message.number,
+        state=WINDOW_STATES.get(message.state, WindowState.UNKNOWN),
+        symbols=frozenset(message.symbols),
+        next_state=WINDOW_STATES.get(message.next_state, WindowState.UNKNOWN),
+        next_change_at=moment(message.next_change_at) if message.HasField("next_change_at") else None,
+        changed_at=moment(message.changed_at) if message.HasField("changed_at") else None,
+        next_chance_at=moment(message.next_chance_at) if message.HasField("next_chance_at") else None,
+        settled=message.settled,
+        reversed=message.reversed,
+    )
+
+
+def _settled(message: windows_pb2.SettledPrice) -> Settled:
+    return Settled(
+        symbol=message.symbol,
+        previous_cents=message.previous_cents,
+        price_cents=message.price_cents,
+        move_bps=message.move_bps,
+        explanation=message.explanation,
+        corrected=bool(message.corrected_by),
     )
 
 
@@ -196,6 +264,7 @@ def fill(message: trading_pb2.Fill) -> model.Fill:
         price_cents=message.price_cents,
         quantity=message.quantity,
         fee_cents=message.fee_cents,
+        reversed=message.reversed,
     )
 
 
@@ -209,6 +278,7 @@ def wallet(message: wallet_pb2.Wallet) -> model.Wallet:
             for one in message.positions
         },
         loaded=True,
+        debt_cents=message.debt_cents,
     )
 
 

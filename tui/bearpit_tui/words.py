@@ -50,12 +50,30 @@ def _shares(numbers: Numbers) -> str:
     return f"Not enough shares: {free} are free of the {needed} it needs. Sell {free} or fewer."
 
 
-def _closed(numbers: Numbers) -> str:
+def _next_open(numbers: Numbers) -> str:
     try:
-        opens = datetime.fromisoformat(numbers.get("next_open", "")).astimezone()
+        return f"{datetime.fromisoformat(numbers.get('next_open', '')).astimezone():%H:%M on %A}"
     except ValueError:
-        return "The market is closed. Try again when it is open; orders can still be cancelled."
-    return f"The market is closed. It opens at {opens:%H:%M on %A}; orders can still be cancelled."
+        return ""
+
+
+def _closed(numbers: Numbers) -> str:
+    if opens := _next_open(numbers):
+        return f"The market is closed. It opens at {opens}; orders can still be cancelled."
+    return "The market is closed. Try again when it is open; orders can still be cancelled."
+
+
+def _window(numbers: Numbers) -> str:
+    if opens := _next_open(numbers):
+        return f"Its window takes no orders now. They are taken again at {opens}."
+    return "Its window takes no orders now, and it is not known when the next one will."
+
+
+def _inventory(numbers: Numbers) -> str:
+    allowed = _count(numbers, "allowed")
+    if not allowed or allowed == "0":
+        return "The house has no shares of it left to sell. Wait until somebody sells some back."
+    return f"The house has only {allowed} shares of it left to sell. Buy {allowed} or fewer."
 
 
 def _tick(numbers: Numbers) -> str:
@@ -125,6 +143,9 @@ _SAYINGS: Mapping[str, Callable[[Numbers], str]] = {
     "NO_REFERENCE_PRICE": _plain("Nothing has traded yet, so there is no market price. Name one: @ 12.40"),
     "ORDER_NOT_OPEN": _plain("The order has ended already; there is nothing left to change."),
     "NOT_TRADABLE": _plain("This is not traded now. Choose another instrument."),
+    "NO_PRICE": _plain("It has no price now: its source sends none. Wait for the next one."),
+    "INVENTORY_LIMIT": _inventory,
+    "WINDOW_NOT_TRADING": _window,
     "DATABASE_UNAVAILABLE": _plain("The server cannot reach its database. Try again in a moment."),
     "NOT_READY": _plain("The server is starting or stopping. Try again in a moment."),
     "SHARD_ELSEWHERE": _plain("The instrument is moving to another server. Try again in a moment."),

@@ -27,6 +27,7 @@ from bearpit_tui.model import (
     Bar,
     Book,
     Fill,
+    Headline,
     Instrument,
     Level,
     Link,
@@ -42,6 +43,7 @@ from bearpit_tui.model import (
     Timeframe,
     Wallet,
 )
+from bearpit_tui.windows import Settled, Window, Windows, WindowState
 
 F = TypeVar("F")
 
@@ -102,8 +104,11 @@ class FakeGateway:
             },
             loaded=True,
         )
+        self.windows = Windows()
+        self.fills_known: list[Fill] = []
         self.orders_known: dict[int, Order] = {}
         self.by_request: dict[str, int] = {}
+        self.ticks: dict[str, list[Tick]] = {}
         self.calls: list[tuple[str, object]] = []
         self.faults: dict[str, list[BearpitError]] = {}
         self.lose_answer = False
@@ -255,6 +260,10 @@ class FakeGateway:
         await self.orders_wait.wait()
         return sorted(self.orders_known.values(), key=lambda order: -order.order_id)
 
+    async def fills(self) -> list[Fill]:
+        self._note("fills", None)
+        return list(self.fills_known)
+
     async def preview(self, draft: Draft) -> Preview:
         self._note("preview", draft)
         worth = draft.quantity * (draft.price_cents or 12_41)
@@ -366,10 +375,13 @@ class FakeGateway:
         )
 
     def stream_ticks(self, symbol: str) -> AsyncGenerator[TicksFrame, None]:
-        return self._stream(f"ticks {symbol}", TicksFrame((), whole=True))
+        return self._stream(f"ticks {symbol}", TicksFrame(tuple(self.ticks.get(symbol, ())), whole=True))
 
     def stream_status(self) -> AsyncGenerator[Status, None]:
         return self._stream("status", self.status)
+
+    def stream_windows(self) -> AsyncGenerator[Windows, None]:
+        return self._stream("windows", self.windows)
 
     def stream_orders(self) -> AsyncGenerator[OrdersFrame, None]:
         open_orders = tuple(order for order in self.orders_known.values() if order.open)
@@ -377,6 +389,85 @@ class FakeGateway:
 
     def stream_wallet(self) -> AsyncGenerator[WalletFrame, None]:
         return self._stream("wallet", WalletFrame(self.wallet, whole=True))
+
+    def with_mechanisms(self) -> FakeGateway:
+        """With three feeds, four pools of attention and five instruments that windows price."""
+        made = {
+            **dict.fromkeys(("ECHO", "FLUX", "GRIT"), ("feed", "energy")),
+            **dict.fromkeys(("JADE", "KELP", "KITE", "LUMO"), ("attention", "fame")),
+            **dict.fromkeys(("NOVA", "ONYX", "ORBX", "PIKE", "PYRE"), ("window", "")),
+        }
+        shares = {"JADE": 12_50, "KELP": 51_20, "KITE": 28_10, "LUMO": 8_20}
+        for place, one in enumerate(self.listed):
+            mechanism, group = made.get(one.symbol, ("order_book", ""))
+            self.listed[place] = replace(one, mechanism=mechanism, group=group)
+            if mechanism == "order_book":
+                continue
+            quote = replace(self.quotes[one.symbol], priced_at_ms=int(NOW.timestamp() * 1000) - 400)
+            if mechanism == "window":
+                last = quote.last_cents
+                quote = replace(quote, bid_cents=last, ask_cents=last, bid_quantity=0, ask_quantity=0)
+            if mechanism == "attention":
+                share = shares[one.symbol]
+                following = quote.last_cents * (10_000 + (share - 25_00) // 10) // 10_000
+                quote = replace(quote, attention_bps=share, indicative_cents=following)
+            self.quotes[one.symbol] = quote
+        self.ticks["FLUX"] = [
+            Tick("FLUX", 362_80 + 4 * step, 40 * (step + 1), NOW - timedelta(seconds=60 - 9 * step), step + 1,
+                 reversed=step == 1)
+            for step in range(4)
+        ]  # fmt: skip
+        self.windows = Windows((self.window(), self.past_window()), self.results())
+        return self
+
+    def with_headlines(self) -> FakeGateway:
+        """With one that has just come out, and one that is older."""
+        self.status = replace(
+            self.status,
+            headlines=(
+                Headline(
+                    2, "Flux finds oil under its own head office; engineers ask who will tell the board",
+                    ("FLUX", "ECHO"), NOW - timedelta(seconds=3), NOW + timedelta(seconds=300),
+                ),
+                Headline(1, "Rain is expected", (), NOW - timedelta(seconds=70), NOW - timedelta(seconds=60)),
+            ),
+        )  # fmt: skip
+        return self
+
+    def window(self, **changes: object) -> Window:
+        """A window under way: trading ends in 92 seconds."""
+        window = Window(
+            12,
+            "The long night",
+            "chapter",
+            12,
+            WindowState.TRADING,
+            frozenset(("NOVA", "ONYX", "ORBX", "PIKE", "PYRE")),
+            WindowState.TRADE_CLOSE,
+            NOW + timedelta(seconds=92),
+            NOW - timedelta(seconds=208),
+        )
+        return replace(window, **changes)  # type: ignore[arg-type]
+
+    def past_window(self) -> Window:
+        """The one before, which is over."""
+        state, began = WindowState.CLOSED, NOW - timedelta(days=7)
+        return Window(
+            11, "Homecoming", "chapter", 11, state, self.window().symbols, changed_at=began, settled=5
+        )
+
+    def results(self) -> tuple[Settled, ...]:
+        """What the window before did to prices."""
+        return (
+            Settled("NOVA", 370_16, 396_82, 7_20, "demand +8.1 %, of 12 players; concentration −0.9 %"),
+            Settled("ONYX", 200_00, 192_29, -3_85, "demand −3.9 %, of 7 players"),
+            Settled("ORBX", 422_80, 422_80, 0, "nobody traded it"),
+            Settled("PIKE", 120_00, 99_00, -17_50, "demand −17.5 %, of 1 player", corrected=True),
+            Settled(
+                "PIKE", 120_00, 111_11, -7_40, "demand −7.4 %, of 3 players, without the reversed trades"
+            ),
+            Settled("PYRE", 215_00, 219_31, 2_00, "demand +4.4 %, bounded at +2.0 %"),
+        )
 
     def with_orders(self) -> FakeGateway:
         """With a few orders in all their states."""

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 
 import grpc
 import pytest
 from bearpit.client import BearpitError
-from bearpit_tui.feed import Feed
-from bearpit_tui.gateway import OrdersFrame, PricesFrame
-from bearpit_tui.model import Instrument, LinkState, OrderStatus, Phase, Quote, Timeframe
+from bearpit_tui.drafts import Side
+from bearpit_tui.feed import BARS, Feed
+from bearpit_tui.gateway import OrdersFrame, PricesFrame, TicksFrame
+from bearpit_tui.model import Fill, Instrument, LinkState, OrderStatus, Phase, Quote, Tick, Timeframe
 from bearpit_tui.notices import Notice
-from bearpit_tui.state import State
+from bearpit_tui.state import State, reversed_shares
+from bearpit_tui.windows import WindowState
 
 from tests.unit.tui.fake_gateway import NOW, FakeGateway, error
 
@@ -216,3 +219,44 @@ async def test_a_void_sign_in_ends_it() -> None:
         async with asyncio.timeout(5):
             await Feed(gateway, State(), lambda state, notices: None, clock=lambda: NOW).run()
     assert caught.group_contains(BearpitError)
+
+
+async def test_a_window_that_changes_is_told_of() -> None:
+    gateway = FakeGateway().with_mechanisms()
+    async with running(gateway) as (feed, screen):
+        await settled(feed, lambda: feed.state.windows.windows)
+        over = gateway.window(state=WindowState.TRADE_CLOSE)
+        gateway.send("windows", replace(gateway.windows, windows=(over, gateway.past_window())))
+        await settled(feed, lambda: screen.notices)
+        assert screen.notices[0].text == "Chapter 12 · The long night: trading is over"
+
+
+async def test_every_mechanism_is_looked_at_through_its_book() -> None:
+    gateway = FakeGateway().with_mechanisms()
+    async with running(gateway) as (feed, _):
+        for symbol in ("FLUX", "KITE", "NOVA"):
+            feed.select(symbol)
+            await settled(feed, partial(gateway.read, f"book {symbol}"))
+
+
+async def test_a_trade_that_is_taken_back_loads_the_candles_anew() -> None:
+    gateway = FakeGateway()
+    async with running(gateway) as (feed, _):
+        await settled(feed, lambda: gateway.read("ticks AAPL"))
+        before = len(gateway.made("bars"))
+        back = Tick("AAPL", 12_00, 5, NOW, trade_id=1, reversed=True)
+        gateway.send("ticks AAPL", TicksFrame((back,)))
+        await settled(feed, lambda: len(gateway.made("bars")) > before)
+        assert gateway.made("bars")[-1] == ("AAPL", Timeframe.M1, BARS)
+        assert feed.state.tape == (back,)
+
+
+async def test_a_fill_that_is_taken_back_is_told() -> None:
+    gateway = FakeGateway().with_orders()
+    async with running(gateway) as (feed, screen):
+        await settled(feed, lambda: 17 in feed.state.orders)
+        fill = Fill(3, 17, "ACME", Side.BUY, 106_40, 20, reversed=True)
+        gateway.send("orders", OrdersFrame((gateway.orders_known[17],), fill))
+        await settled(feed, lambda: screen.notices)
+        assert "Reversed: your purchase of 20 ACME at 106.40" in screen.notices[0].text
+        assert reversed_shares(feed.state) == {17: 20}

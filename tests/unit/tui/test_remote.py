@@ -9,7 +9,7 @@ from typing import TypeVar
 import grpc
 import pytest
 from bearpit.client.contract import METHODS
-from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft, Side
 from bearpit_tui.gateway import Gateway
@@ -79,6 +79,16 @@ ANSWERS: dict[str, list[Message]] = {
     "CancelAllOrders": [trading_pb2.CancelAllOrdersResponse(orders=[ORDER, ORDER])],
     "GetOrder": [trading_pb2.GetOrderResponse(order=ORDER)],
     "ListOrders": [trading_pb2.ListOrdersResponse(orders=[ORDER])],
+    "ListFills": [trading_pb2.ListFillsResponse(fills=[FILL])],
+    "StreamWindows": [
+        windows_pb2.StreamWindowsResponse(
+            sequence=1, snapshot=windows_pb2.Windows(windows=[windows_pb2.Window(window_id=1)])
+        ),
+        windows_pb2.StreamWindowsResponse(sequence=2, heartbeat=market_pb2.Heartbeat()),
+        windows_pb2.StreamWindowsResponse(
+            sequence=3, update=windows_pb2.Windows(windows=[windows_pb2.Window(window_id=2)])
+        ),
+    ],
     "ExplainOrder": [trading_pb2.ExplainOrderResponse(message="It is first.")],
     "StreamOrders": [
         trading_pb2.StreamOrdersResponse(sequence=1, snapshot=trading_pb2.OrdersSnapshot(orders=[ORDER])),
@@ -96,9 +106,12 @@ class Server(grpc.GenericRpcHandler):
 
     def __init__(self) -> None:
         self.asked: list[Message] = []
+        self.lacks = ""
 
-    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message]:
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler[Message, Message] | None:
         method = METHODS[details.method]
+        if method.name == self.lacks:
+            return None
         answers = ANSWERS[method.name]
         reads = GetMessageClass(method.input_type).FromString
         if method.server_streaming:
@@ -158,6 +171,7 @@ async def test_reads_candles_and_orders() -> None:
     async with signed_in() as (gateway, _):
         assert [bar.close_cents for bar in await gateway.bars("AAA", Timeframe.H1, 30)] == [30]
         assert [order.order_id for order in await gateway.orders()] == [7]
+        assert [fill.trade_id for fill in await gateway.fills()] == [3]
 
 
 async def test_places_under_the_given_id_and_previews_under_none_of_ours() -> None:
@@ -201,6 +215,18 @@ async def test_the_phase_is_streamed() -> None:
     async with signed_in() as (gateway, _):
         frames = await first(gateway.stream_status(), 2)
         assert [getattr(frame, "phase", None) for frame in frames] == [Phase.CLOSED, Phase.OPEN]
+
+
+async def test_the_windows_are_streamed() -> None:
+    async with signed_in() as (gateway, _):
+        frames = await first(gateway.stream_windows(), 2)
+        assert [frame.windows[0].window_id for frame in frames] == [1, 2]
+
+
+async def test_a_server_without_windows_is_no_fault() -> None:
+    async with signed_in() as (gateway, server):
+        server.lacks = "StreamWindows"
+        assert await first(gateway.stream_windows(), 1) == []
 
 
 async def test_the_connection_is_watched() -> None:

@@ -9,6 +9,7 @@ from bearpit_tui.layout import visible_panes
 from bearpit_tui.model import (
     Bar,
     Book,
+    Fill,
     Instrument,
     Level,
     Link,
@@ -33,16 +34,20 @@ from bearpit_tui.state import (
     listed_orders,
     mark_cents,
     own_at_price,
+    reversed_shares,
     select,
     unrealised_cents,
     with_bars,
     with_book,
+    with_fills,
     with_instruments,
     with_levels,
     with_link,
     with_open_orders,
     with_orders,
     with_quotes,
+    with_server_time,
+    with_tape,
     with_ticks,
     with_timeframe,
     with_wallet,
@@ -296,3 +301,65 @@ def test_an_order_is_told_in_words() -> None:
 )
 def test_panes_are_shown_as_room_allows(width: int, height: int, recent: list[str], panes: set[str]) -> None:
     assert visible_panes(width, height, recent) == panes
+
+
+# Mechanisms and rollbacks -------------------------------------------------------------------------------
+
+
+def test_lists_by_mechanism_and_group_so_that_neighbours_belong_together() -> None:
+    listed = [
+        Instrument("D", mechanism="window"),
+        Instrument("C", mechanism="feed", group="b"),
+        Instrument("B", mechanism="feed", group="a"),
+        Instrument("A", mechanism="feed", group="b"),
+        Instrument("E"),
+        Instrument("F", mechanism="unheard-of"),
+    ]
+    assert list(with_instruments(State(), listed, []).instruments) == ["E", "B", "A", "C", "D", "F"]
+
+
+def test_a_price_that_a_mechanism_makes_counts_more_than_the_last_trade() -> None:
+    made = Quote(
+        "AAA", bid_cents=990, ask_cents=1010, last_cents=500, previous_close_cents=800, priced_at_ms=1
+    )
+    state = with_quotes(market(), [made], NOW)
+    assert mark_cents(state, "AAA") == 1000
+    assert made.change_bps == 25_00
+    assert replace(made, priced_at_ms=0).price_cents == 500
+
+
+def test_the_tape_is_newest_first_and_what_is_reversed_keeps_its_place() -> None:
+    first, second = (Tick("AAA", 100 + at, 1, NOW, trade_id=at) for at in (1, 2))
+    state = with_tape(select(market(), "AAA"), [first, Tick("BBB", 1, 1, NOW), second], whole=True)
+    assert state.tape == (second, first)
+    back = replace(first, reversed=True)
+    assert with_tape(state, [back], whole=False).tape == (second, back)
+    assert with_tape(state, [first], whole=True).tape == (first,)
+    assert select(state, "BBB").tape == ()
+
+
+def test_a_reversed_trade_moves_no_candle() -> None:
+    state = with_bars(select(market(), "AAA"), "AAA", Timeframe.M1, [])
+    assert with_ticks(state, [Tick("AAA", 100, 1, NOW, reversed=True)]).chart.bars == ()
+
+
+def test_a_reversed_fill_stays_reversed_and_its_order_says_so() -> None:
+    fill = Fill(5, 17, "AAA", Side.BUY, 100, 40)
+    state = with_fills(State(), [fill])
+    assert reversed_shares(state) == {}
+    state = with_fills(with_fills(state, [replace(fill, reversed=True)]), [fill])
+    assert reversed_shares(state) == {17: 40}
+    order = Order(17, "AAA", Side.BUY, Kind.LIMIT, 40, OrderStatus.FILLED, filled=40)
+    row = order_row(order, UTC, NOW, 40)
+    assert (row.status, row.note) == ("REVERSED", "40 reversed")
+
+
+def test_a_debt_lessens_the_equity() -> None:
+    state = with_wallet(State(), Wallet(100_00, debt_cents=30_00))
+    assert equity_cents(state) == 70_00
+    assert with_wallet_change(state, Wallet(100_00, debt_cents=10_00)).wallet.debt_cents == 10_00
+
+
+def test_clocks_that_nearly_agree_are_left_alone() -> None:
+    assert with_server_time(State(), NOW + timedelta(milliseconds=80), NOW).ahead == timedelta(0)
+    assert with_server_time(State(), NOW + timedelta(seconds=40), NOW).ahead == timedelta(seconds=40)

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 
 import pytest
-from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_tui import wire
 from bearpit_tui.drafts import Draft, Kind, Life, Side
 from bearpit_tui.model import OrderStatus, Phase, Timeframe
+from bearpit_tui.windows import Settled, WindowState
 from google.protobuf.internal.enum_type_wrapper import EnumTypeWrapper
 
 NOW = datetime(2026, 3, 2, 14, 31, 7, tzinfo=UTC)
@@ -21,6 +22,8 @@ NOW = datetime(2026, 3, 2, 14, 31, 7, tzinfo=UTC)
         (trading_pb2.OrderType, set(wire.KINDS.values())),
         (trading_pb2.TimeInForce, set(wire.LIVES.values()) - {0}),
         (trading_pb2.OrderStatus, set(wire.STATUSES)),
+        (windows_pb2.WindowState, set(wire.WINDOW_STATES)),
+        (windows_pb2.WindowKind, set(wire.WINDOW_KINDS)),
         # Cancelled by its owner needs no word.
         (trading_pb2.EndReason, set(wire.END_REASONS) | {trading_pb2.END_REASON_REQUESTED}),
     ],
@@ -33,6 +36,45 @@ def test_every_word_of_ours_is_sent() -> None:
     assert set(wire.PERIODS) == set(Timeframe)
     assert set(wire.KINDS) == set(Kind)
     assert set(wire.LIVES) == set(Life)
+
+
+def test_a_window_comes_over_with_its_prices() -> None:
+    message = windows_pb2.Window(
+        window_id=3,
+        title="Homecoming",
+        kind=windows_pb2.WINDOW_KIND_CHAPTER,
+        number=11,
+        state=windows_pb2.WINDOW_STATE_PAUSED,
+        symbols=["NOVA"],
+        next_state=windows_pb2.WINDOW_STATE_TRADING,
+        reversed=True,
+    )
+    message.next_chance_at.FromDatetime(NOW)
+    price = windows_pb2.SettledPrice(
+        symbol="NOVA", previous_cents=5, price_cents=6, move_bps=20_00, explanation="demand", corrected_by=4
+    )
+    windows = wire.windows(windows_pb2.Windows(windows=[message], prices=[price]))
+    window = windows.windows[0]
+    assert (window.name, window.state, window.next_state) == (
+        "Chapter 11 · Homecoming", WindowState.PAUSED, WindowState.TRADING,
+    )  # fmt: skip
+    assert (window.next_chance_at, window.next_change_at, window.reversed) == (NOW, None, True)
+    assert windows.prices == (Settled("NOVA", 5, 6, 20_00, "demand", corrected=True),)
+
+
+def test_mechanisms_attention_headlines_and_debts_come_over() -> None:
+    instrument = wire.instrument(market_pb2.Instrument(symbol="A", mechanism="feed", group="energy"))
+    assert (instrument.mechanism, instrument.group) == ("feed", "energy")
+    assert wire.instrument(market_pb2.Instrument(symbol="A")).mechanism == "order_book"
+    quote = wire.quote(market_pb2.Quote(symbol="A", priced_at_ms=7, attention_bps=12_00, indicative_cents=9))
+    assert (quote.priced_at_ms, quote.attention_bps, quote.indicative_cents) == (7, 12_00, 9)
+    status = wire.status(
+        market_pb2.MarketStatus(headlines=[market_pb2.Headline(news_id=2, text="Oil", symbols=["A"])])
+    )
+    assert [(one.news_id, one.text, one.symbols) for one in status.headlines] == [(2, "Oil", ("A",))]
+    assert wire.wallet(wallet_pb2.Wallet(debt_cents=500)).debt_cents == 500
+    assert wire.tick(market_pb2.Trade(trade_id=4, reversed=True)).reversed
+    assert wire.fill(trading_pb2.Fill(trade_id=4, reversed=True)).reversed
 
 
 def test_an_order_comes_over_whole() -> None:
