@@ -4,7 +4,7 @@
     sell 50 mkt                 sell all AAPL mkt
     buy 10 AAPL stop 13.00 @ 13.10
     amend 17 50 @ 12.30         cancel 17   cancel all   cancel all AAPL
-    why 17                      AAPL        help         quit
+    why 17                      AAPL        results      windows     news     help     quit
 
 A symbol that looks like a word of the language is written with a dollar sign: `buy 5 $MKT mkt`.
 """
@@ -68,16 +68,13 @@ class Explain:
 
 
 @dataclass(frozen=True, slots=True)
-class Help:
-    """Show the help."""
+class Do:
+    """Do what a key does, too; `action` is its name in the keymap."""
+
+    action: str
 
 
-@dataclass(frozen=True, slots=True)
-class Quit:
-    """Leave."""
-
-
-Command = Place | Amend | Cancel | CancelAll | Select | Explain | Help | Quit
+Command = Place | Amend | Cancel | CancelAll | Select | Explain | Do
 
 
 class CommandError(ValueError):
@@ -103,8 +100,11 @@ SELL_WORDS = frozenset({"sell", "s", "offer"})
 CANCEL_WORDS = frozenset({"cancel", "c", "x"})
 AMEND_WORDS = frozenset({"amend", "change"})
 EXPLAIN_WORDS = frozenset({"why", "explain"})
-HELP_WORDS = frozenset({"help", "?", "h"})
-QUIT_WORDS = frozenset({"quit", "exit", "q"})
+ACTION_WORDS: Mapping[str, str] = {
+    "help": "help", "?": "help", "h": "help", "news": "news", "headlines": "news",
+    "results": "results", "result": "results", "windows": "windows", "window": "windows",
+    "quit": "quit", "exit": "quit", "q": "quit",
+}  # fmt: skip
 MARKET_WORDS = frozenset({"mkt", "market"})
 LIMIT_WORDS = frozenset({"@", "at", "limit", "lmt"})
 STOP_WORDS = frozenset({"stop", "stp"})
@@ -112,10 +112,10 @@ POST_WORDS = frozenset({"post", "postonly", "post-only"})
 LIFE_WORDS: Mapping[str, Life] = {life.value: life for life in Life if life.value}
 NOISE = frozenset({"of", "shares", "share", "for"})
 KEYWORDS = frozenset().union(
-    BUY_WORDS, SELL_WORDS, CANCEL_WORDS, AMEND_WORDS, EXPLAIN_WORDS, HELP_WORDS, QUIT_WORDS,
+    BUY_WORDS, SELL_WORDS, CANCEL_WORDS, AMEND_WORDS, EXPLAIN_WORDS, ACTION_WORDS,
     MARKET_WORDS, LIMIT_WORDS, STOP_WORDS, POST_WORDS, LIFE_WORDS, NOISE, {"all"},
 )  # fmt: skip
-VERBS = ("buy", "sell", "cancel", "amend", "why", "help", "quit")
+VERBS = ("buy", "sell", "cancel", "amend", "why", "results", "windows", "news", "help", "quit")
 
 _SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
 _NUMBER = re.compile(r"(\d[\d,']*)?(\.\d+)?([km])?", re.IGNORECASE)
@@ -138,10 +138,8 @@ def parse(text: str, context: Context) -> Command:
         return _amend(rest)
     if head in EXPLAIN_WORDS:
         return Explain(_order_id(rest, "why"))
-    if head in HELP_WORDS:
-        return Help()
-    if head in QUIT_WORDS:
-        return Quit()
+    if head in ACTION_WORDS:
+        return Do(ACTION_WORDS[head])
     if rest and not words[0].startswith("$"):
         close = difflib.get_close_matches(head, VERBS, n=1)
         hint = f'Did you mean "{" ".join([close[0], *rest])}"?' if close else f"Type {_example(context)}"
@@ -153,7 +151,7 @@ def render(command: Command) -> str:
     """A command as it is typed; `parse` understands it again."""
     match command:
         case Place(draft):
-            return describe(replace(draft, symbol=_written(draft.symbol)))
+            return describe(replace(draft, symbol=written_symbol(draft.symbol)))
         case Amend(order_id, quantity, price, stop):
             words = ["amend", str(order_id)]
             words += [str(quantity)] if quantity else []
@@ -163,15 +161,13 @@ def render(command: Command) -> str:
         case Cancel(order_id):
             return f"cancel {order_id}"
         case CancelAll(symbol):
-            return f"cancel all {_written(symbol)}" if symbol else "cancel all"
+            return f"cancel all {written_symbol(symbol)}" if symbol else "cancel all"
         case Select(symbol):
-            return _written(symbol)
+            return written_symbol(symbol)
         case Explain(order_id):
             return f"why {order_id}"
-        case Help():
-            return "help"
-        case Quit():
-            return "quit"
+        case Do(action):
+            return action
 
 
 def parse_cents(text: str) -> int:
@@ -226,11 +222,11 @@ def _order(side: Side, words: list[str], context: Context) -> Draft:
             post_only = True
         elif lower in NOISE:
             continue
-        elif not quantity and (lower == "all" or _is_number(word)):
+        elif not quantity and (lower == "all" or is_number(word)):
             quantity = lower
         elif not symbol and word.upper() in context.names:
             symbol = word.upper()
-        elif _is_number(word) and not price:
+        elif is_number(word) and not price:
             price = word
         elif not symbol:
             symbol = _symbol(word, context)
@@ -284,7 +280,7 @@ def _cancel(words: list[str], context: Context) -> Command:
         raise CommandError(f"Which order? Type its number, {known}, or cancel all")
     if words[0].lower() == "all":
         return CancelAll(_symbol(words[1], context) if len(words) > 1 else "")
-    if _is_number(words[0].lstrip("#")):
+    if is_number(words[0].lstrip("#")):
         return Cancel(_order_id(words, "cancel"))
     if words[0].upper().lstrip("$") in context.names:
         return CancelAll(words[0].upper().lstrip("$"))
@@ -336,13 +332,13 @@ def _symbol(word: str, context: Context) -> str:
     return symbol
 
 
-def _is_number(word: str) -> bool:
+def is_number(word: str) -> bool:
     found = _NUMBER.fullmatch(word)
     return found is not None and bool(found[1] or found[2])
 
 
-def _written(symbol: str) -> str:
-    return f"${symbol}" if symbol.lower() in KEYWORDS or _is_number(symbol) else symbol
+def written_symbol(symbol: str) -> str:
+    return f"${symbol}" if symbol.lower() in KEYWORDS or is_number(symbol) else symbol
 
 
 def _example(context: Context, side: Side = Side.BUY) -> str:
@@ -352,44 +348,3 @@ def _example(context: Context, side: Side = Side.BUY) -> str:
 
 def _price(symbol: str, context: Context) -> str:
     return cents_text(context.marks.get(symbol) or 12_40)
-
-
-@dataclass(frozen=True, slots=True)
-class Completion:
-    """The whole line as it would be, and what to show for it."""
-
-    line: str
-    label: str
-    note: str = ""
-
-
-def complete(text: str, context: Context, limit: int = 6) -> tuple[Completion, ...]:
-    """What the last word may become: symbols by their start, then by their name; orders after `cancel`."""
-    words = text.split(" ")
-    last = words[-1]
-    before = " ".join(words[:-1])
-    lead = f"{before} " if before else ""
-    head = words[0].lower()
-    if len(words) > 1 and head in CANCEL_WORDS | AMEND_WORDS | EXPLAIN_WORDS:
-        ids = [str(order) for order in reversed(context.open_orders)]
-        options = ids + (["all"] if head in CANCEL_WORDS else [])
-        return tuple(
-            Completion(lead + option, option)
-            for option in options
-            if len(words) == 2 and option.startswith(last.lower().lstrip("#"))
-        )[:limit]
-    if not last or (len(words) > 1 and (head not in BUY_WORDS | SELL_WORDS or _is_number(last))):
-        return ()
-    wanted = last.removeprefix("$")
-    symbols = _matching(wanted, context.names)
-    found = [Completion(lead + _written(symbol), symbol, context.names[symbol]) for symbol in symbols]
-    if len(words) == 1:
-        found += [Completion(f"{verb} ", verb) for verb in VERBS if verb.startswith(last.lower())]
-    return tuple(found[:limit])
-
-
-def _matching(wanted: str, names: Mapping[str, str]) -> list[str]:
-    upper, lower = wanted.upper(), wanted.lower()
-    starts = [symbol for symbol in names if symbol.startswith(upper)]
-    named = [symbol for symbol, name in names.items() if lower in name.lower() and symbol not in starts]
-    return sorted(starts, key=lambda symbol: (len(symbol), symbol)) + sorted(named)

@@ -19,12 +19,14 @@ WATCH, CHART, BOOK, ORDERS, POSITIONS, TICKET = "watch", "chart", "book", "order
 
 PANES: Mapping[str, str] = MappingProxyType(
     {
-        WATCH: "Every instrument: last price, change since yesterday's close, and its latest prices as bars. "
+        WATCH: "Every instrument: a mark for how its price forms, its price, the change since yesterday's "
+        "close, and its latest prices as bars. A bracket ties together those whose prices form together. "
         "↑ ↓ choose one; the other panes follow.",
         CHART: "Candles of the chosen instrument. A candle spans open to close, its wick "
         "high to low. The bars below are shares traded; MA9 and MA21 are averages of the last closes.",
-        BOOK: "What others want to trade: offers to sell above, bids to buy below, shares beside the price. "
-        "Your own orders are marked in the outer columns. ↑ ↓ choose a price, then buy or sell at it.",
+        BOOK: "What makes the price. Of a book: offers to sell above, bids to buy below, shares beside the "
+        "price. Your own orders are marked in the outer columns. ↑ ↓ choose a price, then buy or sell at it. "
+        "Of the others: who you trade with, at what price, and what changes it. ↑ ↓ scroll.",
         ORDERS: "Your orders, newest first. ↑ ↓ choose one; it can be cancelled or explained.",
         POSITIONS: "What you own: shares, what they cost on average, what they are worth now, and the gain "
         "or loss between the two. ↑ ↓ choose one; the other panes follow.",
@@ -73,10 +75,12 @@ ACTIONS: tuple[Action, ...] = (
     Action("freeze", ("space",), "Freeze", "Quotes stand still; again: on to the present.", footer=True),
     Action("focus_watch", ("1",), "Watch list", "Go to the watch list."),
     Action("focus_chart", ("2",), "Chart", "Go to the chart."),
-    Action("focus_book", ("3",), "Book", "Go to the book."),
+    Action("focus_book", ("3",), "Book", "Go to the book, or to what else makes the price."),
     Action("focus_orders", ("4",), "Orders", "Go to your orders."),
     Action("focus_positions", ("5",), "Positions", "Go to your positions."),
-    Action("news", ("n",), "News", "The operators' announcements."),
+    Action("news", ("n",), "News", "Headlines, and the operators' announcements."),
+    Action("results", ("r",), "Results", "What the last trading window did to prices, and why.", (BOOK,)),
+    Action("windows", ("W",), "Windows", "The trading windows, and when they open."),
     Action("palette", ("ctrl+p",), "Palette", "All that can be done, by name; also themes."),
     Action("leave", ("escape",), "Back", "Leave the ticket, the command line, a message."),
     Action("help", ("question_mark", "f1"), "Help", "Help for the pane that has the focus.", footer=True),

@@ -7,7 +7,9 @@ from datetime import datetime, tzinfo
 from typing import Literal
 
 from bearpit_tui.drafts import Kind, Side
+from bearpit_tui.mechanisms import against, mechanism_of
 from bearpit_tui.model import Bar, Order, OrderStatus, Phase, Position, Timeframe
+from bearpit_tui.panels.ticket import Terms
 from bearpit_tui.state import State, mark_cents, own_at_price, unrealised_cents, value_cents
 from bearpit_tui.widgets.candles import CandleBar
 from bearpit_tui.widgets.ladder import BookSide, LadderLevel
@@ -21,19 +23,31 @@ SHOWN_LIVE = frozenset({OrderStatus.QUEUED, OrderStatus.WAITING, OrderStatus.WOR
 
 def watch_row(state: State, symbol: str) -> WatchRow:
     """One line of the watch list."""
-    quote = state.quotes[symbol]
+    quote, instrument = state.quotes[symbol], state.instruments[symbol]
     spark = state.sparks.get(symbol)
     return WatchRow(
         symbol=symbol,
-        last_cents=quote.last_cents or mark_cents(state, symbol),
+        last_cents=mark_cents(state, symbol),
         change_bps=quote.change_bps,
         bid_cents=quote.bid_cents,
         ask_cents=quote.ask_cents,
         volume=quote.volume,
         halted=quote.phase is Phase.HALTED,
+        mark=mechanism_of(instrument.mechanism).mark,
+        group=instrument.group,
         history=spark.prices if spark else (),
         stale=not state.live,
     )
+
+
+def terms(state: State, symbol: str) -> Terms:
+    """What an order for an instrument can be, and who is on its other side."""
+    instrument = state.instruments.get(symbol)
+    if instrument is None:
+        return Terms()
+    quote, mechanism = state.quotes[symbol], mechanism_of(instrument.mechanism)
+    buying, selling = against(mechanism, quote.ask_cents), against(mechanism, quote.bid_cents)
+    return Terms(mechanism.kinds, mechanism.lives, buying, selling)
 
 
 def changed_symbols(before: State | None, after: State) -> Iterator[str]:
@@ -91,8 +105,8 @@ def ladder(state: State) -> tuple[Levels, Levels, dict[tuple[BookSide, int], int
     return bids, asks, own
 
 
-def order_row(order: Order, zone: tzinfo, today: datetime) -> OrderRow:
-    """One line of the orders pane. A stop shows what it waits for."""
+def order_row(order: Order, zone: tzinfo, today: datetime, reversed_shares: int = 0) -> OrderRow:
+    """One line of the orders pane. A stop shows what it waits for; what was taken back is told first."""
     accepted = order.accepted_at.astimezone(zone)
     same_day = accepted.date() == today.astimezone(zone).date()
     side: Literal["buy", "sell"] = "buy" if order.side is Side.BUY else "sell"
@@ -100,6 +114,9 @@ def order_row(order: Order, zone: tzinfo, today: datetime) -> OrderRow:
     status = "PART" if order.status is OrderStatus.WORKING and order.filled else order.status.value.upper()
     at_market = order.kind in (Kind.MARKET, Kind.STOP)
     price = 0 if at_market else order.price_cents
+    if reversed_shares:
+        status = "REVERSED"
+    note = order.end_reason or (f"stop {money(order.stop_cents)}" if order.stop_cents else "")
     return OrderRow(
         order_id=str(order.order_id),
         time=accepted.strftime("%H:%M:%S" if same_day else "%d %b"),
@@ -111,7 +128,7 @@ def order_row(order: Order, zone: tzinfo, today: datetime) -> OrderRow:
         status="STOP" if waits_for else status,
         live=order.status in SHOWN_LIVE,
         type=order.kind.value,
-        note=order.end_reason or (f"stop {money(order.stop_cents)}" if order.stop_cents else ""),
+        note=f"{reversed_shares:,} reversed" if reversed_shares else note,
     )
 
 

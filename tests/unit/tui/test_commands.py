@@ -8,17 +8,16 @@ from bearpit_tui.commands import (
     Command,
     CommandError,
     Context,
+    Do,
     Explain,
-    Help,
     Place,
-    Quit,
     Select,
-    complete,
     parse,
     parse_cents,
     parse_quantity,
     render,
 )
+from bearpit_tui.completions import complete
 from bearpit_tui.drafts import Draft, Kind, Life, Side
 from hypothesis import given
 from hypothesis import strategies as st
@@ -65,9 +64,12 @@ BUY, SELL = Side.BUY, Side.SELL
         ("msft", Select("MSFT")),
         ("$MKT", Select("MKT")),
         ("mkt", Select("MKT")),
-        ("help", Help()),
-        ("?", Help()),
-        ("quit", Quit()),
+        ("help", Do("help")),
+        ("?", Do("help")),
+        ("results", Do("results")),
+        ("windows", Do("windows")),
+        ("headlines", Do("news")),
+        ("quit", Do("quit")),
     ],
 )
 def test_understands(text: str, command: Command) -> None:
@@ -155,8 +157,8 @@ commands = st.one_of(
     st.builds(CancelAll, st.just("") | symbols),
     st.builds(Select, symbols),
     st.builds(Explain, amounts),
-    st.just(Help()),
-    st.just(Quit()),
+    st.just(Do("help")),
+    st.just(Do("quit")),
 )
 
 

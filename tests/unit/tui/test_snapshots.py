@@ -100,6 +100,45 @@ async def test_trade_screen(
         screens.check(f"{doing.__name__}_{size[0]}x{size[1]}", text_of(app))
 
 
+def chosen(symbol: str, *keys: str) -> Doing:
+    """An instrument of another mechanism, and what is pressed then."""
+
+    async def doing(table: Table, gateway: FakeGateway) -> None:
+        table.screen.select(symbol)
+        await table.until(lambda: table.screen.state.chart.loaded and gateway.read(f"book {symbol}"))
+        await table.until(lambda: table.screen.state.tape or symbol not in gateway.ticks)
+        await table.press(*keys)
+
+    return doing
+
+
+MECHANISMS = {
+    "feed": chosen("FLUX", "3"),
+    "attention": chosen("KITE", "3"),
+    "window": chosen("NOVA", "3"),
+    "window_ticket": chosen("NOVA", "b"),
+    "results": chosen("NOVA", "r"),
+    "windows": chosen("NOVA", "W"),
+    "headlines": chosen("AAPL", "n"),
+}
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("name", MECHANISMS)
+async def test_mechanisms(
+    app: BearpitApp, gateway: FakeGateway, screens: Screens, size: tuple[int, int], name: str
+) -> None:
+    gateway.with_mechanisms()
+    if name == "headlines":
+        gateway.with_headlines()
+    async with opened(app, size) as table:
+        await table.until(lambda: table.screen.state.windows.windows)
+        await MECHANISMS[name](table, gateway)
+        await table.until(lambda: name != "window_ticket" or "60 at" in table.preview)
+        await table.pilot.pause()
+        screens.check(f"{name}_{size[0]}x{size[1]}", text_of(app))
+
+
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 async def test_sign_in(gateway: FakeGateway, home: Path, screens: Screens, size: tuple[int, int]) -> None:
     app = BearpitApp(Start(SERVER, "ada"), gateway.connector(), surroundings=STILL)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from textual.content import Content
 from textual.widgets import Static
 
+KINDS = ("lost", "frozen", "news", "fresh", "headline")
+
 
 class Banner(Static):
     """One message across the screen, on the colour of its kind; hidden when there is none."""
@@ -16,10 +18,14 @@ class Banner(Static):
         &.-lost { background: $error; color: auto; }
         &.-frozen { background: $accent; color: auto; }
         &.-news { background: $primary; color: auto; }
+        &.-fresh { background: $warning; color: auto; }
+        &.-headline { background: $panel; text-style: none; max-height: 1; }
         &:ansi { background: transparent; text-style: bold reverse; }
         &.-lost:ansi { color: $error; }
         &.-frozen:ansi { color: $accent; }
         &.-news:ansi { color: $primary; }
+        &.-fresh:ansi { color: $warning; }
+        &.-headline:ansi { text-style: none; }
     }
     """
 
@@ -28,11 +34,11 @@ class Banner(Static):
         self._shown: tuple[str, str] = ("", "")
 
     def show(self, kind: str, text: str) -> None:
-        """Show a text as `lost`, `frozen` or `news`; an empty one hides the banner."""
+        """Show a text as one of KINDS; an empty one hides the banner."""
         if (kind, text) == self._shown:
             return
         self._shown = (kind, text)
         self.set_class(bool(text), "-shown")
-        for name in ("lost", "frozen", "news"):
+        for name in KINDS:
             self.set_class(name == kind, f"-{name}")
         self.update(Content(text))

@@ -8,8 +8,9 @@ from datetime import datetime, tzinfo
 from bearpit_tui import views
 from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
 from bearpit_tui.layout import visible_panes
+from bearpit_tui.panels.detail import DetailPane
 from bearpit_tui.panels.ticket import AskPreview, Ticket
-from bearpit_tui.state import State, held_positions, listed_orders, open_orders
+from bearpit_tui.state import State, held_positions, listed_orders, open_orders, reversed_shares
 from bearpit_tui.widgets.chart import CandleChart
 from bearpit_tui.widgets.ladder import DepthLadder
 from bearpit_tui.widgets.orders import OrdersTable
@@ -86,7 +87,7 @@ class Board(Horizontal):
             yield OrdersTable(id=ORDERS)
             yield PositionsTable(id=POSITIONS)
         with Vertical(id="right"):
-            yield DepthLadder(id=BOOK)
+            yield DetailPane(self._zone, id=BOOK)
             yield Ticket(self._preview, self._quit_keys, id=TICKET)
 
     def on_mount(self) -> None:
@@ -109,8 +110,12 @@ class Board(Horizontal):
         return self.query_one(CandleChart)
 
     @property
+    def detail(self) -> DetailPane:
+        return self.query_one(DetailPane)
+
+    @property
     def ladder(self) -> DepthLadder:
-        return self.query_one(DepthLadder)
+        return self.detail.ladder
 
     @property
     def orders(self) -> OrdersTable:
@@ -164,18 +169,23 @@ class Board(Horizontal):
         before, self._shown = self._shown, state
         self._show_watch(before, state)
         self._show_chart(before, state, frozen)
-        self._show_book(before, state)
-        if before is None or before.orders is not state.orders:
-            rows = [views.order_row(order, self._zone, now) for order in listed_orders(state)]
+        self.detail.show(state, now)
+        if before is None or before.orders is not state.orders or before.fills is not state.fills:
+            taken = reversed_shares(state)
+            rows = [
+                views.order_row(order, self._zone, now, taken.get(order.order_id, 0))
+                for order in listed_orders(state)
+            ]
             self.orders.set_rows(rows)
             count = len(open_orders(state))
             self.orders.border_subtitle = f"{count} open" if count else ""
         if before is None or before.wallet is not state.wallet or before.quotes is not state.quotes:
             self.positions.set_rows(views.position_row(state, one) for one in held_positions(state))
         self.ticket.follow(state.selected)
+        self.ticket.trade_with(views.terms(state, self.ticket.symbol))
 
     def _show_watch(self, before: State | None, state: State) -> None:
-        if before is None or before.instruments.keys() != state.instruments.keys():
+        if before is None or before.instruments is not state.instruments:
             self.watch_list.set_rows(views.watch_row(state, symbol) for symbol in state.instruments)
             self.watch_list.move_to(state.selected)
         else:
@@ -199,17 +209,3 @@ class Board(Horizontal):
         else:
             for bar in grown:
                 chart.update_last(views.candle(bar))
-
-    def _show_book(self, before: State | None, state: State) -> None:
-        ladder = self.ladder
-        ladder.stale = not state.live
-        quote = state.quotes.get(state.selected)
-        if before is None or (
-            before.book is not state.book
-            or before.orders is not state.orders
-            or before.quotes.get(state.selected) is not quote
-        ):
-            bids, asks, own = views.ladder(state)
-            instrument = state.instruments.get(state.selected)
-            last = state.book.last_cents or (quote.last_cents if quote is not None else 0)
-            ladder.set_book(bids, asks, last, instrument.tick_cents if instrument else 1, own)

@@ -48,6 +48,13 @@ class Choice(Widget, can_focus=True):
         self._labels = tuple(labels)
         self._width = max(len(label) for label in labels)
 
+    def offer(self, labels: Sequence[str]) -> None:
+        """Have other values; the first of them is chosen."""
+        self._labels = tuple(labels)
+        self._width = max(len(label) for label in labels)
+        self.index = 0
+        self.refresh()
+
     def render(self) -> RenderResult:
         return Content(f"‹ {self._labels[self.index].ljust(self._width)} ›")
 

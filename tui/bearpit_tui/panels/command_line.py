@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import ClassVar
 
-from bearpit_tui.commands import Completion, Context, complete
+from bearpit_tui.commands import Context
+from bearpit_tui.completions import Completion, complete
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType

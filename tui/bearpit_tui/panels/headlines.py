@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 
 from bearpit_tui.keymap import Keymap
-from bearpit_tui.model import Announcement, LinkState
+from bearpit_tui.model import Announcement, Headline, LinkState
 from bearpit_tui.panels.banner import Banner
 from bearpit_tui.panels.status_bar import StatusBar
 from bearpit_tui.state import State
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+FRESH = timedelta(seconds=8)
+"""So long a headline stands out."""
+
+STANDING = timedelta(minutes=2)
+"""So long it stands at least; longer while it works on prices."""
+
 
 class Headlines(Vertical):
-    """Status, a lost connection or a frozen screen, and the operators' latest announcement."""
+    """Status, a lost connection or a frozen screen, the latest announcement and the latest headline."""
 
     DEFAULT_CSS = """
     Headlines { height: auto; }
@@ -25,11 +32,13 @@ class Headlines(Vertical):
         self._keymap = keymap
         self._zone = zone
         self._dismissed: set[int] = set()
+        self._read: set[int] = set()
 
     def compose(self) -> ComposeResult:
         yield StatusBar(self._zone, id="status")
         yield Banner(id="trouble")
         yield Banner(id="news")
+        yield Banner(id="headline")
 
     def show(self, state: State, now: datetime, frozen_at: datetime | None) -> None:
         """Show these. `frozen_at` is when the quotes were stopped; None: they move."""
@@ -47,12 +56,34 @@ class Headlines(Vertical):
             trouble.show("", "")
         text = self._news(standing(state, now))
         self.query_one("#news", Banner).show("news" if text else "", text)
+        self._show_headline(working(state, now + state.ahead), now + state.ahead)
 
-    def dismiss(self, announcements: list[Announcement]) -> bool:
-        """Show these no longer; False: none of them was shown."""
-        fresh = {one.announcement_id for one in announcements} - self._dismissed
-        self._dismissed |= fresh
-        return bool(fresh)
+    def dismiss(self, state: State, now: datetime) -> bool:
+        """Show what is shown no longer: announcements first, then headlines; False: there was nothing."""
+        said = {one.announcement_id for one in standing(state, now)} - self._dismissed
+        self._dismissed |= said
+        read = {one.news_id for one in working(state, now + state.ahead)} - self._read
+        if not said:
+            self._read |= read
+        return bool(said or read)
+
+    def _show_headline(self, headlines: list[Headline], now: datetime) -> None:
+        shown = [one for one in headlines if one.news_id not in self._read]
+        if not shown:
+            self.query_one("#headline", Banner).show("", "")
+            return
+        newest = shown[0]
+        fresh = now - newest.published_at < FRESH
+        at = f"{newest.published_at.astimezone(self._zone):%H:%M:%S}"
+        moves = f" [{' '.join(newest.symbols)}]" if newest.symbols else ""
+        more = f" · {self._keymap.shown('news')} shows {len(shown) - 1} more" if len(shown) > 1 else ""
+        text = f"{'▶ NEWS' if fresh else '▷'} {at}{moves} {newest.text}"
+        room = self.app.size.width - 2
+        if cell_len(text + more) > room:
+            # One line, lest the panes jump about with every headline; the rest is a key away.
+            more = f"… {self._keymap.shown('news')} shows all"
+            text = set_cell_size(text, max(room - cell_len(more), 0))
+        self.query_one("#headline", Banner).show("fresh" if fresh else "headline", text + more)
 
     def _news(self, announcements: list[Announcement]) -> str:
         news = [one for one in announcements if one.announcement_id not in self._dismissed]
@@ -61,6 +92,11 @@ class Headlines(Vertical):
         more = f" · {self._keymap.shown('news')} shows {len(news) - 1} more" if len(news) > 1 else ""
         hides = f" · {self._keymap.shown('leave')} hides"
         return f"◆ {news[0].author or 'Operators'}: {news[0].text}{more}{hides}"
+
+
+def working(state: State, now: datetime) -> list[Headline]:
+    """The headlines that still work on prices or are new, newest first."""
+    return [one for one in state.status.headlines if now < max(one.ends_at, one.published_at + STANDING)]
 
 
 def standing(state: State, now: datetime) -> list[Announcement]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 
+from bearpit_tui.details.window import COUNTED_DOWN
+from bearpit_tui.mechanisms import WINDOW, mechanism_of
 from bearpit_tui.model import LinkState, Phase
+from bearpit_tui.moments import when
 from bearpit_tui.state import State, equity_cents, gain_cents, mark_cents
 from bearpit_tui.widgets.money import arrow, fit_money, money, percent, signed_money
 from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.windows import WindowState
 from rich.cells import cell_len
 from textual.strip import Strip
 
@@ -61,6 +65,7 @@ class StatusBar(Painted, can_focus=False):
             parts += [
                 (1, [(instrument.symbol, ("strong",))]),
                 (8, [(instrument.name, ())]),
+                (7, [(mechanism_of(instrument.mechanism).word, ("muted",))]),
             ]
             if mark := mark_cents(state, state.selected):
                 change = f" {arrow(quote.change_bps)}{percent(quote.change_bps)}" if quote.change_bps else ""
@@ -70,6 +75,8 @@ class StatusBar(Painted, can_focus=False):
             if quote.indicative_cents and quote.phase in (Phase.HALTED, Phase.PRE_OPEN):
                 auction = money(quote.indicative_cents)
                 parts.append((3, [("Auction ", ("muted",)), (auction, ("warn",))]))
+        if state.wallet.debt_cents > 0:
+            parts.append((2, [("Debt ", ("muted",)), (money(state.wallet.debt_cents), ("warn", "strong"))]))
         if state.wallet.loaded:
             gain = gain_cents(state)
             tone = "up" if gain > 0 else "down" if gain < 0 else "muted"
@@ -85,10 +92,13 @@ class StatusBar(Painted, can_focus=False):
     def _about_link(self, state: State, now: datetime, frozen: bool) -> list[Part]:
         parts: list[Part] = []
         phase = state.status.phase
-        if phase is not Phase.UNKNOWN:
+        window = self._window(state, now + state.ahead)
+        if window:
+            parts.append((3, window))
+        elif phase is not Phase.UNKNOWN:
             tone = "up" if phase is Phase.OPEN else "warn"
             parts.append((3, [(f"{PHASE_MARKS[phase]} {phase.value}", (tone,))]))
-            if change := self._next_change(state, now):
+            if change := self._next_change(state, now + state.ahead):
                 parts.append((7, [(change, ("muted",))]))
         latency = state.link.latency_ms
         if frozen:
@@ -110,14 +120,22 @@ class StatusBar(Painted, can_focus=False):
         at = state.status.next_change_at
         if at is None or state.status.next_phase is Phase.UNKNOWN:
             return ""
-        left = at - now
-        if timedelta(0) <= left < timedelta(minutes=10):
-            when = f"in {int(left.total_seconds()) // 60}:{int(left.total_seconds()) % 60:02d}"
-        elif left < timedelta(hours=20):
-            when = f"{at.astimezone(self._zone):%H:%M}"
-        else:
-            when = f"{at.astimezone(self._zone):%a %H:%M}"
-        return f"{CHANGE_WORDS[state.status.next_phase]} {when}"
+        return f"{CHANGE_WORDS[state.status.next_phase]} {when(at, now, self._zone)}"
+
+    def _window(self, state: State, now: datetime) -> list[Piece]:
+        """Of an instrument that windows price, in place of the market's phase."""
+        instrument = state.instruments.get(state.selected)
+        if instrument is None or instrument.mechanism != WINDOW:
+            return []
+        mark = mechanism_of(WINDOW).mark
+        window = state.windows.of(state.selected)
+        if window is None:
+            return [(f"{mark} no window", ("warn",))]
+        tone = "up" if window.state is WindowState.TRADING else "warn"
+        left = ""
+        if window.next_change_at is not None:
+            left = f" {when(window.next_change_at, now, self._zone, COUNTED_DOWN).removeprefix('in ')}"
+        return [(f"{mark} {window.state.value}", (tone,)), (left, ("strong",))]
 
     def on_resize(self) -> None:
         self._right = []  # what it says depends on its width

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from bearpit_tui.commands import CommandError, parse_cents, parse_quantity
 from bearpit_tui.drafts import Draft, Kind, Life, Side, cents_text
+from bearpit_tui.mechanisms import RESTING
 from bearpit_tui.model import Preview
 from bearpit_tui.panels.choice import Choice
 from bearpit_tui.widgets.money import money
@@ -21,9 +23,12 @@ from textual.widgets import Input, Label, Static
 
 SIDES = (Side.BUY, Side.SELL)
 SIDE_LABELS = ("▲ BUY", "▼ SELL")
-KINDS = (Kind.LIMIT, Kind.MARKET, Kind.STOP, Kind.STOP_LIMIT)
-LIVES = (Life.DEFAULT, Life.DAY, Life.IOC, Life.FOK)
-LIFE_LABELS = ("until cancelled", "today", "now or cancel", "all or nothing")
+LIFE_LABELS = {
+    Life.DEFAULT: "until cancelled",
+    Life.DAY: "today",
+    Life.IOC: "now or cancel",
+    Life.FOK: "all or nothing",
+}
 
 SETTLE_SECONDS = 0.2
 """The fields stand still for so long before a preview is asked for."""
@@ -35,6 +40,16 @@ AskPreview = Callable[[Draft], Awaitable[Preview | str]]
 """What an order would do, or why that cannot be told."""
 
 DIGITS = r"[0-9.,'$kKmM]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What an order for an instrument can be, and who takes its other side, if that is not players."""
+
+    kinds: tuple[Kind, ...] = tuple(Kind)
+    lives: tuple[Life, ...] = RESTING
+    buying: str = ""
+    selling: str = ""
 
 
 class NumberField(Input):
@@ -74,6 +89,7 @@ class Ticket(VerticalScroll, can_focus=False):
         & Input:focus { background: $primary 40%; }
         & Input:focus:ansi { background: $block-cursor-background; color: $block-cursor-foreground; }
         & .unused { color: $foreground 40%; }
+        & > #with { height: auto; color: $foreground 60%; display: none; }
         & > #preview { height: auto; margin-top: 1; }
     }
     """
@@ -89,6 +105,7 @@ class Ticket(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self.symbol = ""
         self.busy = False
+        self.terms = Terms()
         self._ask = preview
         self._quit_keys = quit_keys
         self._settling: Timer | None = None
@@ -99,7 +116,7 @@ class Ticket(VerticalScroll, can_focus=False):
             yield Label("Side")
             yield Choice(SIDE_LABELS, id="side")
             yield Label("Type")
-            yield Choice([kind.value for kind in KINDS], id="kind")
+            yield Choice([kind.value for kind in Kind], id="kind")
             yield Label("Shares")
             yield NumberField(self._quit_keys, id="quantity")
             yield Label("Price")
@@ -107,7 +124,8 @@ class Ticket(VerticalScroll, can_focus=False):
             yield Label("Stop")
             yield NumberField(self._quit_keys, id="stop", placeholder="–", disabled=True)
             yield Label("Lasts")
-            yield Choice(LIFE_LABELS, id="life")
+            yield Choice([LIFE_LABELS[life] for life in RESTING], id="life")
+        yield Static("", id="with", markup=False)
         yield Static("", id="preview", markup=False)
 
     @property
@@ -121,16 +139,40 @@ class Ticket(VerticalScroll, can_focus=False):
             self._take_symbol(symbol)
             self.query_one("#price", Input).value = ""
 
+    def trade_with(self, terms: Terms) -> None:
+        """Offer the orders that make sense, and say who is on the other side."""
+        if terms == self.terms:
+            return
+        before, self.terms = self.terms, terms
+        if before.kinds != terms.kinds:
+            self.query_one("#kind", Choice).offer([kind.value for kind in terms.kinds])
+        if before.lives != terms.lives:
+            self.query_one("#life", Choice).offer([LIFE_LABELS[life] for life in terms.lives])
+        self._say_with()
+
+    def _say_with(self) -> None:
+        side = SIDES[self.query_one("#side", Choice).index]
+        words = self.terms.buying if side is Side.BUY else self.terms.selling
+        line = self.query_one("#with", Static)
+        line.display = bool(words)
+        line.update(Content(f"With    {words}"))
+
+    @property
+    def kind(self) -> Kind:
+        """How its price is meant."""
+        return self.terms.kinds[self.query_one("#kind", Choice).index]
+
     def prefill(self, side: Side, symbol: str, quantity: int, price_cents: int) -> None:
         """Begin an order, and put the cursor where it is most likely changed. Nothing is sent."""
         self._take_symbol(symbol)
         self.query_one("#side", Choice).index = SIDES.index(side)
-        self.query_one("#kind", Choice).index = KINDS.index(Kind.LIMIT)
+        self.query_one("#kind", Choice).index = self.terms.kinds.index(Kind.LIMIT)
         self.query_one("#life", Choice).index = 0
         self.query_one("#quantity", Input).value = str(quantity) if quantity else ""
         self.query_one("#price", Input).value = cents_text(price_cents) if price_cents else ""
         self.query_one("#stop", Input).value = ""
         self._use_fields()
+        self._say_with()
         self.query_one("#quantity", Input).focus()
         self._changed()
 
@@ -142,7 +184,7 @@ class Ticket(VerticalScroll, can_focus=False):
 
     def draft(self) -> Draft:
         """The order as it stands. Raises CommandError, whose text tells what is missing."""
-        kind = KINDS[self.query_one("#kind", Choice).index]
+        kind = self.kind
         quantity = self.query_one("#quantity", Input).value
         price = self.query_one("#price", Input).value if kind in (Kind.LIMIT, Kind.STOP_LIMIT) else ""
         stop = self.query_one("#stop", Input).value if kind in (Kind.STOP, Kind.STOP_LIMIT) else ""
@@ -161,7 +203,7 @@ class Ticket(VerticalScroll, can_focus=False):
             kind=kind,
             price_cents=parse_cents(price) if price else 0,
             stop_cents=parse_cents(stop) if stop else 0,
-            life=LIVES[self.query_one("#life", Choice).index],
+            life=self.terms.lives[self.query_one("#life", Choice).index],
         )
 
     def show_preview(self, draft: Draft, preview: Preview) -> None:
@@ -191,6 +233,7 @@ class Ticket(VerticalScroll, can_focus=False):
     def on_choice_changed(self, event: Choice.Changed) -> None:
         event.stop()
         self._use_fields()
+        self._say_with()
         self._changed()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
@@ -228,7 +271,7 @@ class Ticket(VerticalScroll, can_focus=False):
         self.border_title = f"Ticket {symbol}" if symbol else "Ticket"
 
     def _use_fields(self) -> None:
-        kind = KINDS[self.query_one("#kind", Choice).index]
+        kind = self.kind
         price, stop = self.query_one("#price", Input), self.query_one("#stop", Input)
         price.disabled = kind in (Kind.MARKET, Kind.STOP)
         price.placeholder = "the best there is" if price.disabled else ""

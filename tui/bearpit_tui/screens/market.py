@@ -62,7 +62,7 @@ class MarketScreen(Screen[None]):
         self.board.make_room()
         self.show_state(self.state)
         self.board.watch_list.focus()
-        self.set_interval(1.0, self._show_headlines)
+        self.set_interval(1.0, self.tick)
 
     # Showing ------------------------------------------------------------------------------------------
 
@@ -114,6 +114,11 @@ class MarketScreen(Screen[None]):
         moved = before.book is not live.book or before.wallet is not live.wallet or before.live != live.live
         if moved and self.board.pane_of(self.focused) == TICKET:
             self.ticket.market_moved()
+
+    def tick(self) -> None:
+        """A second has passed: clocks, countdowns and ages go on, and nothing else is touched."""
+        self._show_headlines()
+        self.board.detail.tick(self.now())
 
     def _show_headlines(self) -> None:
         self.query_one(Headlines).show(self.state, self.now(), self.frozen_at)

@@ -6,14 +6,19 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import ClassVar
 
-from bearpit_tui.keymap import ACTIONS, PANES, Action, Keymap
-from bearpit_tui.model import Announcement
+from bearpit_tui.keymap import ACTIONS, BOOK, PANES, WATCH, Action, Keymap
+from bearpit_tui.mechanisms import MECHANISMS
+from bearpit_tui.model import Announcement, Headline
+from bearpit_tui.widgets.facts import wrapped
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+
+SAID = 50
+"""Cells beside a mark and its word, at 80 columns."""
 
 COMMANDS = (
     ("buy 100 AAPL @ 12.40", "buy at 12.40 or lower"),
@@ -24,6 +29,7 @@ COMMANDS = (
     ("cancel 17 · cancel all", "take back one order, or all"),
     ("why 17", "why order 17 has not filled"),
     ("AAPL", "show an instrument"),
+    ("results · windows · news", "what windows did to prices; when they open; headlines"),
 )
 
 
@@ -31,7 +37,7 @@ class ReadingScreen(ModalScreen[None]):
     """A text in a box. Escape, enter, q and the key that opened it leave."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,enter,q,question_mark,f1,n", "dismiss", "Back"),
+        Binding("escape,enter,q,question_mark,f1,n,r,W", "dismiss", "Back"),
         Binding("up,k", "scroll(-1)", show=False),
         Binding("down,j", "scroll(1)", show=False),
         Binding("pageup", "scroll(-10)", show=False),
@@ -44,11 +50,12 @@ class ReadingScreen(ModalScreen[None]):
             width: 84; max-width: 96%; height: auto; max-height: 96%;
             border: round $border; background: $surface; padding: 1 2;
         }
+        &.-wide > VerticalScroll { width: 124; }
     }
     """
 
-    def __init__(self, title: str, text: Content) -> None:
-        super().__init__()
+    def __init__(self, title: str, text: Content, *, wide: bool = False) -> None:
+        super().__init__(classes="-wide" if wide else None)
         self._title = title
         self.text = text
 
@@ -70,6 +77,8 @@ def help_text(keymap: Keymap, pane: str) -> Content:
         here = [action for action in ACTIONS if pane in action.panes]
         if here:
             lines += [_heading("Keys here"), *_keys(keymap, here), Content("")]
+    if pane in ("", WATCH, BOOK):
+        lines += [_heading("How prices form"), *_mechanisms(), Content("")]
     elsewhere = [action for action in ACTIONS if pane not in action.panes]
     lines += [_heading("Keys everywhere" if pane else "Keys"), *_keys(keymap, elsewhere), Content("")]
     lines += [_heading(f"Commands, after {keymap.shown('find')}; once one is done the keys work again")]
@@ -78,11 +87,26 @@ def help_text(keymap: Keymap, pane: str) -> Content:
     return Content("\n").join(lines)
 
 
-def news_text(announcements: Sequence[Announcement], zone: tzinfo) -> Content:
-    """All announcements that hold, newest first."""
-    if not announcements:
-        return Content("No announcements now.")
+def _mechanisms() -> list[Content]:
     lines: list[Content] = []
+    for one in MECHANISMS.values():
+        says = ["".join(text for text, _ in line) for line in wrapped(one.says, SAID)]
+        lines.append(_pair(f"{one.mark} {one.word:<9}", says[0]))
+        lines += [Content(" " * 15 + line) for line in says[1:]]
+    return lines
+
+
+def news_text(headlines: Sequence[Headline], announcements: Sequence[Announcement], zone: tzinfo) -> Content:
+    """The latest headlines with what they move, and all announcements that hold, newest first."""
+    lines: list[Content] = []
+    if headlines:
+        lines.append(_heading("Headlines"))
+    for headline in headlines:
+        at = headline.published_at.astimezone(zone).strftime("%a %H:%M:%S")
+        moves = f"  moves {' '.join(headline.symbols)}" if headline.symbols else ""
+        lines += [Content.styled(f"{at}{moves}", "$foreground 60%"), Content(headline.text), Content("")]
+    lines.append(_heading("From the operators") if announcements else Content("No announcements now."))
+    lines += [Content("")] if not announcements else []
     for one in announcements:
         at = one.created_at.astimezone(zone).strftime("%a %H:%M")
         lines += [

@@ -15,10 +15,9 @@ from bearpit_tui.commands import (
     Command,
     CommandError,
     Context,
+    Do,
     Explain,
-    Help,
     Place,
-    Quit,
     Select,
     parse,
 )
@@ -41,7 +40,9 @@ from bearpit_tui.prefill import likely_price, likely_quantity
 from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.market import MarketScreen
 from bearpit_tui.screens.reading import ReadingScreen, help_text, news_text
+from bearpit_tui.screens.windows import results_text, windows_text
 from bearpit_tui.state import free_shares, mark_cents, open_orders
+from bearpit_tui.views import terms
 from bearpit_tui.widgets.ladder import DepthLadder
 from textual import on, work
 from textual.app import ComposeResult
@@ -110,6 +111,7 @@ class TradeScreen(MarketScreen):
         quantity = likely_quantity(self.state, side, symbol, self._quantities.get(symbol, 0))
         self.say(None)
         self.board.bring(TICKET)
+        self.ticket.trade_with(terms(self.state, symbol))
         self.ticket.prefill(side, symbol, quantity, price)
 
     @on(DepthLadder.PriceSelected)
@@ -243,11 +245,9 @@ class TradeScreen(MarketScreen):
             case Select(symbol):
                 self.select(symbol)
                 self._leave_line()
-            case Help():
+            case Do(action):
                 self._leave_line()
-                self.action_help()
-            case Quit():
-                self.action_quit()
+                getattr(self, f"action_{action}")()
 
     @work(group="orders")
     async def _carry_out(self, doing: Awaitable[bool], line: str) -> None:
@@ -278,7 +278,7 @@ class TradeScreen(MarketScreen):
             self._leave_ticket()
         elif self.query_one(MessageLine).notice is not None:
             self.say(None)
-        elif self.query_one(Headlines).dismiss(standing(self.state, self.now())):
+        elif self.query_one(Headlines).dismiss(self.state, self.now()):
             self._show_headlines()
         else:
             self.board.chart.action_clear_cross()
@@ -289,7 +289,17 @@ class TradeScreen(MarketScreen):
         self.app.push_screen(ReadingScreen(f"Help: {name}", help_text(self.keys, pane)))
 
     def action_news(self) -> None:
-        self.app.push_screen(ReadingScreen("News", news_text(standing(self.state, self.now()), self.zone)))
+        said = standing(self.state, self.now())
+        text = news_text(self.state.status.headlines, said, self.zone)
+        self.app.push_screen(ReadingScreen("News", text))
+
+    def action_results(self) -> None:
+        text = results_text(self.feed.state.windows, self.app.size.width)
+        self.app.push_screen(ReadingScreen("Window results", text, wide=True))
+
+    def action_windows(self) -> None:
+        now = self.now() + self.feed.state.ahead
+        self.app.push_screen(ReadingScreen("Windows", windows_text(self.feed.state.windows, now, self.zone)))
 
     def offered(self) -> Iterator[Entry]:
         """What the palette can do here."""

@@ -34,6 +34,7 @@ TONES = frozenset(
         "tag-down",
         "ma-fast",
         "ma-slow",
+        "struck",  # what has been taken back
         "cursor",
     }
 )
@@ -91,6 +92,7 @@ class Painted(ScrollView, can_focus=True):
             & > .tone--faint { color: $foreground 25%; }
             & > .tone--spark { color: $foreground 40%; }
             & > .tone--strong { text-style: bold; }
+            & > .tone--struck { text-style: strike; }
             & > .tone--warn { color: $text-warning; }
             & > .tone--own { color: $text-warning; text-style: bold; }
             & > .tone--tag { background: $accent; color: auto; text-style: bold; }

@@ -36,6 +36,10 @@ class WatchRow:
     history: tuple[int, ...] = ()
     # Not heard of lately: drawn grey.
     stale: bool = False
+    # How its price forms, in one cell.
+    mark: str = ""
+    # Neighbours of one group are tied together by a bracket.
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,9 @@ class WatchColumns:
     """How wide each column is, gap included; 0: no room for it."""
 
     symbol: int
+    # The mark of the mechanism, the group's bracket, and what room is left over, so that the numbers end at
+    # the edge.
+    mark: int
     price: int
     change: int
     spark: int
@@ -51,11 +58,17 @@ class WatchColumns:
     quote: int
 
     @classmethod
-    def fit(cls, width: int, symbol: int, price: int) -> "WatchColumns":
-        """Shares `width` cells among the columns that matter most, given the longest symbol and price."""
+    def fit(cls, width: int, symbol: int, price: int, mark: int = 0) -> "WatchColumns":
+        """Shares `width` cells among the columns that matter most.
+
+        Given are the longest symbol and price, and how many cells marks and brackets want.
+        """
         price = min(price, max(width - 4, 1))
         symbol = max(min(symbol, width - price - 2), 0)
         left = width - symbol - price - 2
+        # A mark says more than the sign behind a change; a bracket does not.
+        mark = min(left, mark if left >= 9 else 1, mark)
+        left -= mark
         change = 7 if left >= 7 else 6 if left >= 6 else 0
         left -= change
         spark = min(left, 9) if left >= 7 else 0
@@ -65,8 +78,7 @@ class WatchColumns:
         quote = price + 1 if left >= 2 * (price + 1) else 0
         left -= 2 * quote
         wider = min(left, 24) if spark else 0
-        # What is left over after that goes between symbol and price, so that the numbers end at the edge.
-        return cls(max(symbol + left - wider, 0), price, change, spark + wider, volume, quote)
+        return cls(symbol, max(mark + left - wider, 0), price, change, spark + wider, volume, quote)
 
 
 class WatchList(Listing[WatchRow]):
@@ -77,7 +89,7 @@ class WatchList(Listing[WatchRow]):
         # Row number → which way, and until when.
         self._flashes: dict[int, tuple[int, float]] = {}
         self._updated = 0.0
-        self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
+        self._longest_symbol, self._highest_cents, self._mark = SHORTEST_SYMBOL, 0, 0
         self._columns = WatchColumns.fit(0, SHORTEST_SYMBOL, SHORTEST_PRICE)
         self._beat: Timer | None = None
         super().__init__(lambda row: row.symbol, id=id)
@@ -89,7 +101,7 @@ class WatchList(Listing[WatchRow]):
         """Replaces all rows; the cursor stays on its symbol."""
         fresh = list(rows)
         self._flashes.clear()
-        self._longest_symbol, self._highest_cents = SHORTEST_SYMBOL, 0
+        self._longest_symbol, self._highest_cents, self._mark = SHORTEST_SYMBOL, 0, 0
         for row in fresh:
             self._measure(row)
         super().set_rows(fresh)
@@ -128,16 +140,22 @@ class WatchList(Listing[WatchRow]):
 
     def fit(self) -> None:
         price = max(SHORTEST_PRICE, min(len(money(self._highest_cents)), LONGEST_PRICE))
-        columns = WatchColumns.fit(self.size.width, self._longest_symbol, price)
+        columns = WatchColumns.fit(self.size.width, self._longest_symbol, price, self._mark)
         if columns != self._columns:
             self._columns = columns
             self.refresh()
         super().fit()
 
     def _measure(self, row: WatchRow) -> bool:
-        """Makes room for a row's symbol and price; True: there was not enough."""
-        if len(row.symbol) <= self._longest_symbol and row.last_cents <= self._highest_cents:
+        """Makes room for a row's symbol, mark and price; True: there was not enough."""
+        mark = 2 if row.group else len(row.mark)
+        if (
+            len(row.symbol) <= self._longest_symbol
+            and row.last_cents <= self._highest_cents
+            and mark <= self._mark
+        ):
             return False
+        self._mark = max(self._mark, mark)
         self._longest_symbol = max(self._longest_symbol, len(row.symbol))
         self._highest_cents = max(self._highest_cents, row.last_cents)
         return True
@@ -165,23 +183,38 @@ class WatchList(Listing[WatchRow]):
             return self.strip((), width)
         over = ("cursor",) if place == self.cursor else ()
         way, _ = self._flashes.get(place, (0, 0))
-        return self.strip(self._pieces(self._rows[place], way), width, *over)
+        return self.strip(self._pieces(self._rows[place], way, self._bracket(place)), width, *over)
 
     def _titles(self) -> str:
         columns = self._columns
-        titles = f"{'Symbol' if columns.symbol >= 6 else '':{columns.symbol + 1}}"
+        before = columns.symbol + 1 + columns.mark
+        titles = f"{'Symbol' if before >= 7 else '':{before}}"
         titles += f"{'Last':>{columns.price}} {'Change':>{columns.change - 1}}{'':{columns.spark}}"
         titles += f"{'Volume':>{columns.volume}}"
         return titles + (f"{'Bid':>{columns.quote}}{'Ask':>{columns.quote}}" if columns.quote else "")
 
-    def _pieces(self, row: WatchRow, flash: int) -> list[Piece]:
+    def _bracket(self, place: int) -> str:
+        """The piece that ties a row to its neighbours of the same group."""
+        group = self._rows[place].group
+        above = place > 0 and self._rows[place - 1].group == group
+        below = place + 1 < len(self._rows) and self._rows[place + 1].group == group
+        return (
+            {(True, True): "│", (True, False): "╵", (False, True): "╷"}.get((above, below), " ")
+            if group
+            else " "
+        )
+
+    def _pieces(self, row: WatchRow, flash: int, bracket: str) -> list[Piece]:
         columns = self._columns
         plain: tuple[str, ...] = ("muted",) if row.stale else ()
         side = "up" if row.change_bps > 0 else "down" if row.change_bps < 0 else "muted"
         tone = ("muted",) if row.stale or not row.last_cents else (side,)
         lit = (*tone, "flash-up" if flash > 0 else "flash-down") if flash else tone
+        symbol = row.symbol[: columns.symbol].ljust(columns.symbol) + " "
+        mark = ((row.mark + bracket) if row.mark else "")[: columns.mark]
         pieces: list[Piece] = [
-            (row.symbol[: columns.symbol].ljust(columns.symbol) + " ", plain),
+            (symbol if mark else symbol + " " * columns.mark, plain),
+            (mark and mark.ljust(columns.mark), ("muted",)),
             (_price(row.last_cents, columns.price), lit),
         ]
         if row.halted:

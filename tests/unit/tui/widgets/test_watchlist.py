@@ -217,3 +217,28 @@ async def test_an_empty_list_answers_the_keys() -> None:
         await pilot.press("down", "up", "end", "home", "pagedown", "enter")
         assert widget.key is None
         assert lines(widget) == [""] * 4
+
+
+GROUPED = [
+    replace(ACME, mark="≡"),
+    replace(ORBX, mark="~", group="energy"),
+    replace(NEWT, mark="~", group="energy"),
+    replace(VANT, mark="~", group="energy"),
+    replace(ACME, symbol="ZEPH", mark="◉", group="alone"),
+]
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (12, ["ACM  106.48▲", "ORB  422.80▼", "NEW       –", "VAN  230.54‖", "ZEP  106.48▲"]),
+        (21, ["ACME ≡ 106.48▲ 1.92%", "ORBX ~ 422.80▼ 0.40%", "NEWT ~      –", "VANT ~ 230.54‖  HALT"]),
+        (22, ["ACME ≡  106.48▲ 1.92%", "ORBX ~╷ 422.80▼ 0.40%", "NEWT ~│      –", "VANT ~╵ 230.54‖  HALT"]),
+        (30, ["ACME ≡  106.48▲ 1.92% ▁▂▅▄▆█▇", "ORBX ~╷ 422.80▼ 0.40%      ▁█"]),
+    ],
+)
+async def test_marks_and_brackets_tell_how_prices_form(width: int, expected: list[str]) -> None:
+    widget = WatchList()
+    async with Stage(widget).run_test(size=(width, 5)):
+        widget.set_rows(GROUPED)
+        assert lines(widget)[: len(expected)] == expected
