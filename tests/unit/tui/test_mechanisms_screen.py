@@ -91,6 +91,16 @@ async def test_the_detail_shows_what_makes_the_price(
         await table.until(lambda: gateway.read(f"book {symbol}"))
 
 
+async def test_a_detail_that_was_out_of_sight_is_shown_from_its_beginning(app: BearpitApp) -> None:
+    async with opened(app, (80, 24)) as table:
+        await table.until(lambda: table.screen.state.windows.windows)
+        table.screen.select("NOVA")
+        await table.pilot.pause()
+        await table.press("3")
+        await table.pilot.pause()
+        assert "◷ Chapter 12" in text_of(app).splitlines()[2]
+
+
 async def test_the_ladder_comes_back_with_a_book_and_keeps_the_focus(app: BearpitApp) -> None:
     async with showing(app, "FLUX") as table:
         table.screen.select("AAPL")

@@ -14,6 +14,9 @@ from textual.strip import Strip
 BAR = 1
 """Cells of the scroll bar, which is there when there are more lines than room."""
 
+CONTEXT = 3
+"""Lines to be seen from the one that is pointed at."""
+
 Line = list[Piece]
 
 Build = Callable[[int], "tuple[Sequence[Line], int]"]
@@ -37,6 +40,7 @@ class Facts(Painted):
         self._lines: list[Line] = []
         self._width = 0
         self._about = ""
+        self._pointed: int | None = None
         super().__init__(id=id)
 
     @property
@@ -50,15 +54,22 @@ class Facts(Painted):
         pointed = self._renew()
         if about != self._about:
             self._about = about
-            top = max(pointed - self.size.height + 3, 0)
-            # Only then is it known how far it can be scrolled.
-            self.call_after_refresh(self.scroll_to, y=top, animate=False)
+            # Only then is it known how high it is, and how far it can be scrolled.
+            self._pointed = pointed
+            self.call_after_refresh(self._point)
 
     def on_resize(self) -> None:
         self._renew()
+        self.call_after_refresh(self._point)
 
     def action_scroll(self, lines: int) -> None:
         self.scroll_relative(y=lines, animate=False)
+
+    def _point(self) -> None:
+        """Have the line that is pointed at in sight, once; while there is no room, later."""
+        if self._pointed is not None and self.size.height:
+            self.scroll_to(y=max(self._pointed + CONTEXT - self.size.height, 0), animate=False)
+            self._pointed = None
 
     def _renew(self) -> int:
         width = self.size.width
