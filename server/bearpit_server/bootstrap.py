@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,17 +11,19 @@ from pathlib import Path
 from typing import Literal
 
 import grpc
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from bearpit.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from bearpit.v1.market_pb2_grpc import MarketServiceServicer, add_MarketServiceServicer_to_server
 from bearpit.v1.trading_pb2_grpc import TradingServiceServicer, add_TradingServiceServicer_to_server
 from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer, add_WalletServiceServicer_to_server
+from bearpit.v1.windows_pb2_grpc import WindowServiceServicer, add_WindowServiceServicer_to_server
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.following import Follower
+from bearpit_server.events.records import WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
@@ -40,14 +42,17 @@ from bearpit_server.services.streaming import (
     OrderStreams,
     Streams,
     WalletStreams,
+    WindowStreams,
     share_price_frames,
 )
 from bearpit_server.services.trading import Trading
 from bearpit_server.services.wallet import Wallet
+from bearpit_server.services.windows import Windows
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings
 from bearpit_server.streams.orders import Recording
+from bearpit_server.windows.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -77,6 +82,16 @@ class WalletService(Wallet, WalletStreams, WalletServiceServicer):
     def __init__(self, database: Database, bus: Bus, settings: Settings, streams: Streams) -> None:
         Wallet.__init__(self, database, bus, settings)
         WalletStreams.__init__(self, streams)
+
+
+class WindowService(Windows, WindowStreams, WindowServiceServicer):
+    """All of WindowService."""
+
+    def __init__(
+        self, database: Database, bus: Bus, changed: Callable[[], Awaitable[None]], streams: Streams
+    ) -> None:
+        Windows.__init__(self, database, bus, changed)
+        WindowStreams.__init__(self, streams)
 
 
 class UnusablePem(ValueError):
@@ -126,6 +141,7 @@ class Running:
     exchange: Exchange
     settings: Settings
     bus: Bus
+    scheduler: Scheduler
 
 
 @asynccontextmanager
@@ -164,6 +180,14 @@ async def serve(
     follower.listen(authority.follow, *Authority.FOLLOWED)
     recording = Recording(order_events.record_of_row, order_events.record_of)
     streams = Streams(exchange, bus, database, recording, asyncio.get_running_loop())
+
+    async def windows_changed() -> None:
+        await exchange.refresh()
+        bus.publish([WindowChange()])
+        scheduler.wake()
+
+    scheduler = Scheduler(database, windows_changed, lambda: bus.publish([WindowChange()]))
+    follower.listen(scheduler.follow, *Scheduler.FOLLOWED)
     ready_at: list[datetime] = []
     vitals = Vitals(lambda: ready_at[0], lambda: gate.open_streams, lambda: rates.refused)
     market = MarketService(exchange, database, streams)
@@ -172,6 +196,7 @@ async def serve(
     share_price_frames(market, server)
     add_TradingServiceServicer_to_server(TradingService(exchange, database, streams), server)
     add_WalletServiceServicer_to_server(WalletService(database, bus, settings, streams), server)
+    add_WindowServiceServicer_to_server(WindowService(database, bus, windows_changed, streams), server)
     desk = Desk(database, bus, exchange, authority, settings, vitals)
     add_AdminServiceServicer_to_server(AdminService(desk), server)
     healths = health.aio.HealthServicer()
@@ -183,6 +208,7 @@ async def serve(
             (market_pb2, "MarketService"),
             (trading_pb2, "TradingService"),
             (wallet_pb2, "WalletService"),
+            (windows_pb2, "WindowService"),
             (admin_pb2, "AdminService"),
         )
     ]
@@ -197,11 +223,16 @@ async def serve(
         await healths.set(name, serving)
     background = asyncio.ensure_future(
         _together(
-            engine.run(), follower.run(), gate.watch(), Rounds(database, settings).run(), _sweep(database)
+            engine.run(),
+            follower.run(),
+            scheduler.run(),
+            gate.watch(),
+            Rounds(database, settings).run(),
+            _sweep(database),
         )
     )
     try:
-        yield Running(port, exchange, settings, bus)
+        yield Running(port, exchange, settings, bus, scheduler)
     finally:
         await healths.enter_graceful_shutdown()
         streams.stop()

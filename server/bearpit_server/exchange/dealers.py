@@ -82,6 +82,9 @@ class Dealer(Desk):
         self._listing = listing
         self._smallest = listing.terms.min_quantity
         self.reference_cents = listing.terms.reference_price_cents
+        if listing.mechanism.by_window and listing.price_cents:
+            # Set from outside; should it be newer than the epoch, the next round is stale, and looks again.
+            self.state = replace(self.state, price_cents=listing.price_cents, priced_at=listing.priced_at)
         window_id = listing.window_at(clock.now())
         for order in self._orders.values():
             order.window_id = window_id
@@ -143,7 +146,8 @@ class Dealer(Desk):
 
     def take(self, order: LiveOrder) -> list[Outcome]:
         """Execute an accepted order, or keep it for the opening."""
-        if self.phase is not Phase.OPEN and not self.rests:
+        is_open = self.phase is Phase.OPEN and self._listing.may_trade(clock.now())
+        if not is_open and not self.rests:
             return [ended(order, EndReason.DAY_ENDED)]  # accepted just before the close
         return super().take(order)
 

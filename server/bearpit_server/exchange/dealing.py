@@ -124,7 +124,8 @@ class Dealing:
         if earlier is not None:
             return earlier
         if desk.phase is not candidate.phase and command.owner_id != HOUSE:
-            self._check_phase(candidate.listing, candidate.wish, desk.phase)
+            # By the listing as it is now, whose window may have changed since.
+            self._check_phase(self._listings.by_id[desk.id], candidate.wish, desk.phase)
         if desk.phase is Phase.OPEN:
             desk.check(candidate.wish)
         order = acceptance.accept(command, candidate)

@@ -261,7 +261,7 @@ class Engine:
                 answer: Answer[set[int]] = Answer(self._loop)
                 self._writer.put(Load({listing.shard for listing in new}, answer))
                 await answer.wait()
-            await self.look(self._follow_listings)
+            self._bus.publish(await self.look(self._follow_listings))
             self._follow_calendar()
             await self.look(lambda: None)  # the books have followed
             await self._offer_ipos()
@@ -271,11 +271,18 @@ class Engine:
     def _is_missing(self, listing: Listing) -> bool:
         return listing.shard in self.shards.epochs and listing.id not in self.books.desks
 
-    def _follow_listings(self) -> None:
+    def _follow_listings(self) -> list[QuoteRecord]:
+        """The quotes that tell of another price."""
+        told = []
         for desk in self.books.desks.values():
             listing = self.listings.by_id.get(desk.id)
             if listing is not None:
+                before = desk.price_cents
                 desk.follow(listing, self.market.zone)
+                if desk.price_cents != before:
+                    told.append(desk.quote())
+        self.books.quotes.update((quote.instrument_id, quote) for quote in told)
+        return told
 
     def _follow_calendar(self) -> None:
         now = clock.now()
@@ -346,7 +353,7 @@ class Engine:
     def phase(self, listing: Listing) -> Phase:
         """The phase of an instrument now: its book's, else what the calendar or its window says."""
         desk = self.books.desks.get(listing.id)
-        return desk.phase if desk else self._phase_now(listing)
+        return desk.phase if desk and listing.may_trade(clock.now()) else self._phase_now(listing)
 
     def _phase_now(self, listing: Listing) -> Phase:
         return self._phase_at(listing, clock.now())

@@ -1,5 +1,6 @@
 """The instruments as the exchange knows them, re-read whenever operators may have changed them."""
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -68,16 +69,25 @@ class Listing:
         trading = (made for made in self.openings if takes_orders(made.state, made.times, at))
         return next((made.window_id for made in trading), 0)
 
+    def may_trade(self, at: datetime) -> bool:
+        """Whether its windows, if it trades by such, let it: to the moment, whatever phase its book is in."""
+        return not self.mechanism.by_window or bool(self.window_at(at))
+
 
 class Listings:
     """All instruments, by id and by symbol; replaced whole by `load`."""
 
     def __init__(self) -> None:
+        self._loading = threading.Lock()
         self.by_id: dict[int, Listing] = {}
         self.by_symbol: dict[str, Listing] = {}
 
     def load(self) -> None:
-        """Read them; inside a transaction."""
+        """Read them; inside a transaction. Of two who do so the later one has read the later."""
+        with self._loading:
+            self._load()
+
+    def _load(self) -> None:
         accounts = {
             (instrument or asset, asset, kind): (id_, balance)
             for asset, kind, instrument, id_, balance in Account.select(

@@ -272,9 +272,10 @@ class Matcher:
         desks = [desk for id_ in instruments if isinstance(desk := self._books.desks.get(id_), Dealer)]
         try:
             with self._database.transaction():
+                # In this order: what changes in between makes the epoch stale, and is looked at again.
+                epochs = self._recovery.epochs(self._listings.by_id[desk.id] for desk in desks)
                 self._listings.load()
                 listings = [self._listings.by_id[desk.id] for desk in desks]
-                epochs = self._recovery.epochs(listings)
         except (Refused, pw.PeeweeException) as error:
             logger.warning("how instruments %s are dealt in is not known: %s", sorted(instruments), error)
             self._break({desk.shard for desk in desks})
@@ -314,6 +315,9 @@ class Matcher:
             self._pricing.reload(shards)
             self._pricing.load(self._listings.by_id.values(), at)
             desks, outcomes = self._recovery.load(self._listings.of_shards(shards), self._zone(), at)
+            self._listings.load()  # once more: what is dealt by must not be older than the epochs
+            for desk in desks.values():
+                desk.follow(self._listings.by_id[desk.id], self._zone())
         self._ids.renew()
         self._trade_ids.renew()
         for desk in desks.values():

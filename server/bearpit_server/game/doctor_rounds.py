@@ -7,14 +7,10 @@ is kept in the database, so that every server's operators see it.
 import asyncio
 import json
 import logging
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
-
-import psycopg
+from typing import TypeVar
 
 from bearpit_server.events import log
 from bearpit_server.events.log import HOUSE_ORIGIN, Event
@@ -23,6 +19,7 @@ from bearpit_server.game.doctor import Proof
 from bearpit_server.game.doctor_recent import BEGINNING, Mark
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage import bulk, clock
+from bearpit_server.storage.aside import aside
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Setting
 from bearpit_server.storage.settings import Settings
@@ -33,7 +30,6 @@ T = TypeVar("T")
 INTERVAL = "ledger_check_minutes"
 BROKEN = "doctor.broken"
 LOOK_SECONDS = 1.0
-CANCEL_SECONDS = 0.1
 LOCK = 7_117_001
 # Kept beside the settings, as the tokens' secret is: `rules.settings` does not list them.
 _TURN, _FOUND = "doctor_turn", "doctor_found"
@@ -45,32 +41,12 @@ async def examine(database: Database, work: Callable[[], T]) -> T:
     Who asks for something short never waits behind it. Cancelling this ends the query as well. Raises
     what `work` raises, and Refused DATABASE_UNAVAILABLE.
     """
-    connections: list[psycopg.Connection[Any]] = []
-    ended = threading.Event()
 
-    def on_thread() -> T:
-        try:
-            with database.transaction():
-                connections.append(database.peewee.connection())
-                return work()
-        finally:
-            ended.set()
-            database.disconnect()
+    def in_transaction() -> T:
+        with database.transaction():
+            return work()
 
-    def end() -> None:
-        # Between two queries there is nothing to cancel: again, until one is hit.
-        while not ended.wait(CANCEL_SECONDS):
-            for connection in connections:
-                with suppress(psycopg.Error):
-                    connection.cancel_safe(timeout=5)
-
-    loop = asyncio.get_running_loop()
-    running = loop.run_in_executor(None, on_thread)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.shield(loop.run_in_executor(None, end))
-        raise
+    return await aside(database, in_transaction)
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,18 @@ _BY_SERVICE: dict[str, dict[str, Permission]] = {
         "Transfer": _PERSON,
         "StreamWallet": _PERSON,
     },
+    "bearpit.v1.WindowService": {
+        "ListWindows": _MARKET,
+        "GetWindow": _MARKET,
+        "StreamWindows": _MARKET,
+        "CreateWindow": _OPERATE,
+        "UpdateWindow": _OPERATE,
+        "MoveWindow": _OPERATE,
+        "SettleWindow": _OPERATE,
+        "SimulateSettlement": _WATCH,
+        "CompareVariants": _WATCH,
+        "ListAlgorithms": _MARKET,
+    },
     "bearpit.v1.AdminService": {
         "CreatePlayer": _OPERATE,
         "ListPlayers": _WATCH,

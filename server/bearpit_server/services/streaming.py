@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 import grpc
-from bearpit.v1 import market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import market_pb2, trading_pb2, wallet_pb2, windows_pb2
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import (
@@ -14,10 +14,11 @@ from bearpit_server.events.records import (
     StatusChange,
     TradeRecord,
     WalletChange,
+    WindowChange,
 )
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
-from bearpit_server.services import translate
+from bearpit_server.services import translate, window_messages
 from bearpit_server.services.market import Exchange, Status, book, find, quote, read_status, trade, within
 from bearpit_server.storage.database import Database
 from bearpit_server.streams.books import BookHub, Depth
@@ -52,16 +53,21 @@ class Streams:
         async def read() -> Status:
             return await database.run(read_status)
 
+        async def read_windows() -> windows_pb2.Windows:
+            return await database.run(window_messages.overview)
+
         self.prices = PriceHub(exchange.quotes, prices_frame, self.open)
         self.books = BookHub(exchange.depth, book_frame, self.open)
         self.trades = TradeHub(database, trades_frame, self.open)
         self.status = StatusHub(read, status_frame, self.open)
+        self.windows = StatusHub(read_windows, windows_frame, self.open)
         self.orders = OrderHub(watched, database, recording, orders_frame, self.open)
         self.wallets = WalletHub(watched, database, wallet_frame, self.open)
         bus.subscribe(QuoteRecord, self.prices.feed)
         bus.subscribe(QuoteRecord, self.books.feed)
         bus.subscribe(TradeRecord, self.trades.feed)
         bus.subscribe(StatusChange, self.status.feed)
+        bus.subscribe(WindowChange, self.windows.feed)
         bus.subscribe(OrderChange, self.orders.feed)
         bus.subscribe(WalletChange, self.wallets.feed)
 
@@ -141,6 +147,21 @@ class WalletStreams:
     ) -> AsyncGenerator[wallet_pb2.StreamWalletResponse, None]:
         """The caller's wallet as it changes."""
         with self._streams.wallets.subscribe(signed_in().player_id, _after(request)) as frames:
+            while True:
+                yield await frames.next()
+
+
+class WindowStreams:
+    """The stream of WindowService."""
+
+    def __init__(self, streams: Streams) -> None:
+        self._streams = streams
+
+    async def StreamWindows(
+        self, request: windows_pb2.StreamWindowsRequest, context: Context
+    ) -> AsyncGenerator[windows_pb2.StreamWindowsResponse, None]:
+        """Windows as they change."""
+        with self._streams.windows.subscribe() as frames:
             while True:
                 yield await frames.next()
 
@@ -239,6 +260,18 @@ def status_frame(frame: Frame[Status]) -> market_pb2.StreamStatusResponse:
     else:
         into = made.snapshot if frame.kind == "snapshot" else made.update
         into.CopyFrom(translate.market_status(*frame.content, frame.at))
+    return made
+
+
+def windows_frame(frame: Frame[windows_pb2.Windows]) -> windows_pb2.StreamWindowsResponse:
+    """A frame of trading windows."""
+    made = windows_pb2.StreamWindowsResponse(
+        sequence=frame.sequence, server_time=translate.timestamp(frame.at)
+    )
+    if frame.content is None:
+        made.heartbeat.SetInParent()
+    else:
+        (made.snapshot if frame.kind == "snapshot" else made.update).CopyFrom(frame.content)
     return made
 
 

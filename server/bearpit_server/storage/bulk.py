@@ -4,7 +4,7 @@ Columns travel as one text each. Building `{1,2,3}` in Python and letting Postgr
 a third of what the driver's own array adaptation does.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -217,6 +217,26 @@ def lock_for_trading(
     return Locked([row[2:] for row in rows], set(shards or ()), orders or [])
 
 
+_LOCK_TILLS = f"""
+SELECT id FROM accounts WHERE owner_id = 0 AND asset = 0 AND kind = 'dealer' AND instrument_id = ANY({_INTS})
+ORDER BY id FOR UPDATE
+"""
+_BUMP_TILLS = f"UPDATE accounts SET version = version + 1 WHERE id = ANY({_INTS})"
+
+
+def bump_tills(instruments: Iterable[int]) -> None:
+    """Begin a new epoch of dealing in these instruments: lock the tills of cash and raise their versions.
+
+    A round that was prepared before is refused when it locks them. Call it before anything else is locked
+    that rounds lock, but the window. Raises AssertionError for an instrument that the house does not deal in.
+    """
+    wanted = set(instruments)
+    tills = [id_ for (id_,) in execute(_LOCK_TILLS, ints(wanted)).fetchall()]
+    assert len(tills) == len(wanted), f"{len(wanted)} instruments have {len(tills)} tills"
+    if tills:
+        execute(_BUMP_TILLS, ints(tills))
+
+
 _UPDATE_ACCOUNTS = f"""
 UPDATE accounts a SET balance = u.b, held = u.h, version = u.v, order_sequence = u.q,
     cost_cents = u.c, realised_cents = u.r
@@ -380,6 +400,47 @@ def step_group(
         ids, cents = map(ints, zip(*prices, strict=True))
         writes.update(len(prices), _UPDATE_PRICES, priced_at, ids, cents)
         writes.add(_INSERT_MARKS, step, at, ids, cents)
+
+
+_LOCK_INSTRUMENTS = f"""
+SELECT id FROM instruments WHERE id = ANY({_INTS}) ORDER BY symbol FOR NO KEY UPDATE
+"""
+_SET_PRICES = f"""
+UPDATE instruments i SET price_cents = u.p, reference_price_cents = u.p, priced_at = %s
+FROM {_unnest("ii")} AS u(id, p) WHERE i.id = u.id
+"""
+
+
+def set_prices(prices: Mapping[int, int], at: datetime) -> None:
+    """Set what the house deals at, in cents by instrument; after `bump_tills`.
+
+    Locked in the order in which phases are written, so that neither waits for the other for ever.
+    """
+    execute(_LOCK_INSTRUMENTS, ints(prices)).fetchall()
+    execute(_SET_PRICES, at, ints(prices), ints(prices.values()))
+
+
+_SNAPSHOT = f"""
+INSERT INTO snapshots (window_id, account_id, balance, cost_cents, realised_cents, posting_id)
+SELECT %s, a.id, a.balance, a.cost_cents, a.realised_cents, greatest(d.id, c.id, 0)
+FROM (
+    SELECT * FROM accounts WHERE asset = 0 AND kind IN ('player', 'debt')
+    UNION ALL SELECT * FROM accounts WHERE owner_id = 0 AND asset = 0 AND kind = 'dealer'
+        AND instrument_id = ANY({_INTS})
+    UNION ALL SELECT * FROM accounts WHERE asset = ANY({_INTS})
+) a
+LEFT JOIN LATERAL (SELECT id FROM postings WHERE debit = a.id ORDER BY id DESC LIMIT 1) d ON true
+LEFT JOIN LATERAL (SELECT id FROM postings WHERE credit = a.id ORDER BY id DESC LIMIT 1) c ON true
+WHERE a.balance <> 0 OR a.cost_cents <> 0 OR a.realised_cents <> 0 OR d.id IS NOT NULL OR c.id IS NOT NULL
+"""
+
+
+def snapshot_accounts(window_id: int, instruments: Sequence[int]) -> None:
+    """Keep what players have in cash, in debts and in these instruments, and the house's side of them.
+
+    One statement, so that it is one moment; it locks nobody.
+    """
+    execute(_SNAPSHOT, window_id, ints(instruments), ints(instruments))
 
 
 _INSERT_REQUESTS = f"""

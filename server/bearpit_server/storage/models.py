@@ -191,7 +191,10 @@ class News(Row):
 
 
 class Window(Row):
-    """A trading window. `kind` and `state` have the numbers of rules.windows; `plan` says what settles it."""
+    """A trading window. `kind` and `state` have the numbers of rules.windows; `plan` says what settles it.
+
+    `stopped` says why its settlement stands still; empty: it does not.
+    """
 
     id = pw.BigAutoField()
     title = pw.TextField()
@@ -207,6 +210,8 @@ class Window(Row):
     time_zone = pw.TextField()
     plan = BinaryJSONField()
     changed_at = DateTimeTZField()
+    begins_at = DateTimeTZField(null=True)  # when trading began in the first window of its series
+    stopped = pw.TextField(default="")
     follows_id = pw.BigIntegerField(null=True)
     reversed_by = pw.BigIntegerField(null=True)
     created_at = DateTimeTZField()

@@ -1,16 +1,16 @@
-"""Status: the market's phase and announcements, read again whenever they may have changed."""
+"""What is read again as a whole whenever it may have changed: the market's status, the trading windows."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Generic
 
-from bearpit_server.events.records import StatusChange
+from bearpit_server.events.records import StatusChange, WindowChange
 from bearpit_server.streams.latest import Latest, Refresh, Topic
 from bearpit_server.streams.subscription import C, Encode, F, OpenStreams, heartbeat, snapshot, update
 
 
 class StatusHub(Generic[C, F]):
-    """Feeds subscribers of the market's status, whatever that is: `read` reads it."""
+    """Feeds subscribers of one thing, whatever that is: `read` reads it."""
 
     def __init__(
         self, read: Callable[[], Awaitable[C]], encode: Encode[C, F], open_streams: OpenStreams
@@ -21,7 +21,7 @@ class StatusHub(Generic[C, F]):
         self._topic: _Status[C, F] | None = None
         self._refresh = Refresh(self._show, self._fail, open_streams.timers)
 
-    def feed(self, records: Sequence[StatusChange]) -> None:
+    def feed(self, records: Sequence[StatusChange | WindowChange]) -> None:
         """Hear that it may have changed."""
         if self._topic is not None:
             self._refresh.touch()
@@ -51,7 +51,7 @@ class StatusHub(Generic[C, F]):
 
 
 class _Status(Topic[C | None, F], Generic[C, F]):
-    """The market's status; None until it has been read."""
+    """What is shown; None until it has been read."""
 
     def __init__(self, hub: StatusHub[C, F], open_streams: OpenStreams) -> None:
         super().__init__(count(1), None, open_streams.timers)

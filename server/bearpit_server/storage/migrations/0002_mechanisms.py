@@ -95,6 +95,8 @@ CREATE TABLE windows (
     time_zone text NOT NULL,
     plan jsonb NOT NULL,
     changed_at timestamptz NOT NULL,
+    begins_at timestamptz,
+    stopped text NOT NULL DEFAULT '',
     follows_id bigint REFERENCES windows,
     reversed_by bigint,
     created_at timestamptz NOT NULL,
@@ -108,7 +110,7 @@ CREATE TABLE window_instruments (
     price_cents bigint,
     PRIMARY KEY (window_id, instrument_id)
 );
-CREATE INDEX window_instruments_instrument ON window_instruments (instrument_id);
+CREATE INDEX window_instruments_instrument ON window_instruments (instrument_id, window_id);
 CREATE TABLE snapshots (
     window_id bigint NOT NULL REFERENCES windows,
     account_id bigint NOT NULL,
