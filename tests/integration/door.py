@@ -19,6 +19,7 @@ from bearpit.v1 import (
     trading_pb2,
     trading_pb2_grpc,
     wallet_pb2_grpc,
+    windows_pb2_grpc,
 )
 from bearpit_server.events.log import HOUSE_ORIGIN, Logged, newest
 from bearpit_server.identity import players, service_tokens, tokens
@@ -134,6 +135,8 @@ class Door:
         wallet_pb2_grpc.add_WalletServiceServicer_to_server(bare_wallet, server)
         bare_admin = admin_pb2_grpc.AdminServiceServicer()  # type: ignore[abstract]
         admin_pb2_grpc.add_AdminServiceServicer_to_server(bare_admin, server)
+        bare_windows = windows_pb2_grpc.WindowServiceServicer()  # type: ignore[abstract]
+        windows_pb2_grpc.add_WindowServiceServicer_to_server(bare_windows, server)
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         reflection.enable_server_reflection(["bearpit.v1.AuthService"], server)
         self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from bearpit.client import BearpitError
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_server.services.permissions import PERMISSIONS
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 from tests.integration.floor import Steps
 from tests.orders import buy, sell
 from tests.postgres import Postgres
+from tests.windows import create, list_by_window
 
-FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, health_pb2, reflection_pb2)
+FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, windows_pb2, health_pb2, reflection_pb2)
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
     for file in FILES
@@ -77,6 +78,8 @@ async def furnish(steps: Steps) -> None:
     """A little of everything, so that random requests find something."""
     await steps.floor.list_instrument("ACME", fee_bps=10)
     await steps.floor.list_instrument("BETA", lot=10, tick_cents=5)
+    await list_by_window(steps.floor, "CHAP")
+    await create(await steps.floor.operator())
     await steps.floor.settled()
     ada = await steps.floor.player("ada", 1_000_000, ACME=1_000, BETA=1_000)
     operator = await steps.floor.operator()
@@ -252,8 +255,13 @@ def message_of(draw: st.DrawFn, descriptor: Descriptor, depth: int = 0) -> Messa
         elif not draw(st.integers(0, 5)):
             continue
         elif field.message_type is not None and field.message_type.GetOptions().map_entry:
+            value = field.message_type.fields_by_name["value"]
+            into = getattr(message, field.name)
             for _ in range(draw(st.integers(0, 3))):
-                getattr(message, field.name)[draw(KEYS)] = draw(TEXTS)
+                if value.message_type is not None:
+                    into[draw(KEYS)].CopyFrom(draw(value_of(value, depth)))
+                else:
+                    into[draw(KEYS)] = draw(TEXTS)
         elif field.is_repeated:
             values = draw(st.lists(value_of(field, depth), max_size=4))
             getattr(message, field.name).extend(values)
