@@ -7,9 +7,7 @@ from contextlib import aclosing, asynccontextmanager
 
 import grpc
 from bearpit.client import BearpitError, Client, Connection, connect
-from bearpit.client.streams import follow
-from bearpit.client.timing import Timing
-from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, windows_pb2
+from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_tui import wire
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
@@ -174,19 +172,9 @@ class Remote:
                 yield wire.status(frame.snapshot if frame.HasField("snapshot") else frame.update)
 
     async def stream_windows(self) -> AsyncGenerator[Windows, None]:
-        def open_anew(
-            _: int,
-        ) -> grpc.aio.UnaryStreamCall[windows_pb2.StreamWindowsRequest, windows_pb2.StreamWindowsResponse]:
-            return self._client.windows.StreamWindows(windows_pb2.StreamWindowsRequest())
-
-        stream = follow(open_anew, 0, Timing(), resumes=False, is_closed=lambda: False)
-        try:
-            async with aclosing(stream) as frames:
-                async for frame in frames:
-                    yield wire.windows(frame.snapshot if frame.HasField("snapshot") else frame.update)
-        except BearpitError as error:
-            if error.code is not grpc.StatusCode.UNIMPLEMENTED:  # a server from before there were windows
-                raise
+        async with aclosing(self._client.stream_windows()) as frames:
+            async for frame in frames:
+                yield wire.windows(frame.snapshot if frame.HasField("snapshot") else frame.update)
 
     async def stream_orders(self) -> AsyncGenerator[OrdersFrame, None]:
         async with aclosing(self._client.stream_orders()) as frames:

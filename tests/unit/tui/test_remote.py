@@ -223,12 +223,6 @@ async def test_the_windows_are_streamed() -> None:
         assert [frame.windows[0].window_id for frame in frames] == [1, 2]
 
 
-async def test_a_server_without_windows_is_no_fault() -> None:
-    async with signed_in() as (gateway, server):
-        server.lacks = "StreamWindows"
-        assert await first(gateway.stream_windows(), 1) == []
-
-
 async def test_the_connection_is_watched() -> None:
     async with signed_in() as (gateway, _):
         links: list[Link] = []
