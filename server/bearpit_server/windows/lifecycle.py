@@ -1,8 +1,8 @@
 """Windows as operators and the clock make and move them; inside the caller's transaction.
 
-`move` is the one way to another state, by `rules.windows.TRANSITIONS`. What a window's trading did stays
-when the window is cancelled: trades are undone by a rollback and by nothing else. Cancelling the last
-window of a series ends the series.
+`move` is the one way to another state, by `rules.windows.TRANSITIONS`. What a window did stays when it is
+cancelled, its trades and the prices that were found: they are undone by a rollback and by nothing else.
+Cancelling a window of a series before its trading has ended ends the series.
 """
 
 from collections.abc import Sequence
@@ -32,8 +32,8 @@ RUNNING = tuple(state for state in WindowState if WindowState.OPEN <= state <= W
 """The states in which an instrument belongs to a window, and can belong to no other."""
 OVER = (WindowState.CLOSED, WindowState.CANCELLED)
 
-_OPENING = 7_117_002
-"""The advisory lock of those who open windows or give them numbers: one after the other."""
+_OPENING, _NUMBERS = 7_117_002, 7_117_005
+"""Advisory locks: of those who open windows, and of those who give them numbers, one after the other."""
 _HAPPENED = {
     "opens_at": WindowState.OPEN,
     "trades_at": WindowState.TRADING,
@@ -147,9 +147,11 @@ def update(window_id: int, change: Change, origin: Origin) -> Window:
         changed |= {"plan": change.plan.as_json(), "stopped": ""}
     for name, value in changed.items():
         setattr(row, name, value)
-    is_first = row.follows_id is None and state < WindowState.TRADING
-    if row.recurrence and ("recurrence" in changed or is_first):
-        row.begins_at = _begin_of_series(row.recurrence, times_of(row), row.time_zone)
+    if row.recurrence:
+        begins_at = _begin_of_series(row.recurrence, times_of(row), row.time_zone)
+        is_first = row.follows_id is None and state < WindowState.TRADING
+        if "recurrence" in changed or is_first:
+            row.begins_at = begins_at
     row.save()
     told = {key: value for key, value in changed.items() if key not in _HAPPENED and key != "stopped"}
     if change.times is not None:
@@ -197,8 +199,8 @@ def _enter(row: Window, to: WindowState, origin: Origin, reason: str) -> None:
         _open(row)
     if WindowState.TRADING in (before, to):
         bulk.bump_tills(instrument.id for instrument in instruments_of(row.id))
-    row.state, row.changed_at = int(to), clock.now()
-    row.save(only=[Window.state, Window.changed_at])
+    row.state, row.changed_at, row.stopped = int(to), clock.now(), ""
+    row.save(only=[Window.state, Window.changed_at, Window.stopped])
     _tell(to.name.lower(), row, origin, **{"from": before.name}, reason=reason)
     if to in (WindowState.TRADE_CLOSE, WindowState.SETTLED, WindowState.CLOSED):
         _let_follow(row, origin)
@@ -240,13 +242,13 @@ def _let_follow(row: Window, origin: Origin) -> None:
         return
     recurrence = Recurrence(row.recurrence, row.begins_at, row.time_zone)
     times = following(times_of(row), recurrence, clock.now())
-    number = row.number + 1
-    if Window.select().where(Window.kind == row.kind, Window.number == number).exists():
-        number = 0
+    kind, number = WindowKind(row.kind), row.number + 1
+    if number > MAX_NUMBER or _is_taken(kind, number):
+        number = _number(kind, 0)
     covered = [instrument.id for instrument in instruments_of(row.id)]
     made = _insert(
-        row.title, WindowKind(row.kind), _number(WindowKind(row.kind), number), times, row.recurrence,
-        row.time_zone, row.plan, row.begins_at, row.id, covered,
+        row.title, kind, number, times, row.recurrence, row.time_zone, row.plan, row.begins_at, row.id,
+        covered,
     )  # fmt: skip
     _tell("created", made, origin, follows=row.id, times=_times_json(times), recurrence=row.recurrence)
     _enter(made, WindowState.SCHEDULED, origin, "")
@@ -297,16 +299,25 @@ def _number(kind: WindowKind, wanted: int) -> int:
     """A window's number in its kind. Raises Refused INVALID_FIELD, ALREADY_EXISTS."""
     if not 0 <= wanted <= MAX_NUMBER:
         raise invalid("number", f"give a number from 1 to {MAX_NUMBER}, or 0 for the next one")
-    bulk.execute("SELECT pg_advisory_xact_lock(%s)", _OPENING)
-    mine = Window.kind == int(kind)
     if not wanted:
-        return int(Window.select(pw.fn.coalesce(pw.fn.max(Window.number), 0)).where(mine).scalar()) + 1
-    if Window.select().where(mine, Window.number == wanted).exists():
+        _lock_numbers()
+        last = Window.select(pw.fn.coalesce(pw.fn.max(Window.number), 0)).where(Window.kind == int(kind))
+        return int(last.scalar()) + 1
+    if _is_taken(kind, wanted):
         raise Refused(
             "ALREADY_EXISTS", f"there is a {kind.name} {wanted} already; give 0 for the next number",
             "number", name=wanted,
         )  # fmt: skip
     return wanted
+
+
+def _is_taken(kind: WindowKind, number: int) -> bool:
+    _lock_numbers()
+    return bool(Window.select().where(Window.kind == int(kind), Window.number == number).exists())
+
+
+def _lock_numbers() -> None:
+    bulk.execute("SELECT pg_advisory_xact_lock(%s)", _NUMBERS)
 
 
 def _begin_of_series(rule: str, times: Times, time_zone: str) -> datetime:

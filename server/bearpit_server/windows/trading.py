@@ -75,7 +75,8 @@ WHERE wi.window_id = %s GROUP BY 1
 def gather(window_id: int) -> list[Traded]:
     """What happened in a window that has opened, by symbol; inside a transaction."""
     # Beside the game, on one of the database's cores and no more.
-    bulk.execute("SET LOCAL max_parallel_workers_per_gather = 0; SET LOCAL work_mem = '64MB'")
+    bulk.execute("SET LOCAL max_parallel_workers_per_gather = 0")
+    bulk.execute("SET LOCAL work_mem = '64MB'")
     sums = {id_: _Sums(*row) for id_, *row in bulk.execute(_TRADES, window_id).fetchall()}
     held = dict(bulk.execute(_HELD_BEFORE, window_id).fetchall())
     anchors = {
