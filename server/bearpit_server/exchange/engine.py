@@ -10,11 +10,13 @@ from typing import TypeVar
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Logged, Origin
 from bearpit_server.events.records import QuoteRecord, StatusChange
+from bearpit_server.exchange import headlines
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.books import Books
 from bearpit_server.exchange.commands import (
     Candidate,
     Command,
+    Deal,
     Drop,
     Load,
     Look,
@@ -31,6 +33,7 @@ from bearpit_server.exchange.looks import Looks
 from bearpit_server.exchange.matcher import Matcher
 from bearpit_server.exchange.pricing import Group, Pricing
 from bearpit_server.exchange.shards import RENEW_SECONDS, Shards
+from bearpit_server.exchange.standing import Attention, Standing, find, stand
 from bearpit_server.exchange.writer import Writer
 from bearpit_server.ledger.accounts import Accounts
 from bearpit_server.rules.limits import Wish, check_phase
@@ -80,8 +83,11 @@ class Engine:
         self.pricing = Pricing()
         self.looks = Looks(self.pricing.groups)
         self._foreseen = False
+        self._next_headline: datetime | None = None
         self.late_steps: Counter[int] = Counter()
         """By group: steps since the start that came later than a tenth of their interval, or 20 ms."""
+        self._waiting: set[int] = set()
+        """Groups that waited for their next step when it was last looked: only these can be late."""
         self.shards = Shards(address)
         self.market = hours.Market(Override.NONE, False, None)
         self.books = Books(self._accounts)
@@ -91,6 +97,8 @@ class Engine:
         )  # fmt: skip
         self._writer: Writer[Command] = Writer("matcher", database.prefer_indexes, self.matcher.work)
         self._refreshing = asyncio.Lock()
+        self._moving = asyncio.Lock()
+        """One step after the other: what is due follows from when the last one was made."""
 
     # Life
 
@@ -108,6 +116,7 @@ class Engine:
             tasks.create_task(self._keep_leases())
             tasks.create_task(self._keep_phases())
             tasks.create_task(self._keep_prices())
+            tasks.create_task(self._keep_news())
 
     async def stop(self) -> None:
         """Finish what was begun, and give the shards up."""
@@ -121,6 +130,7 @@ class Engine:
         self.listings.load()
         self.pricing.load(self.listings.by_id.values(), clock.now())
         self._settings.load()
+        self._next_headline = headlines.next_at()
         self.market = hours.read()
 
     def _prepare_accounts(self) -> None:
@@ -161,6 +171,31 @@ class Engine:
             except Exception:
                 logger.exception("prices stand still")
 
+    async def _keep_news(self) -> None:
+        while True:
+            due = self._next_headline
+            wait = PHASE_SECONDS if due is None else (due - clock.now()).total_seconds()
+            await asyncio.sleep(min(max(wait, LEAST_STEP_WAIT), PHASE_SECONDS))
+            try:
+                await self.tell_news()
+            except Refused as refused:
+                logger.warning("headlines wait: %s", refused)
+            except Exception:
+                logger.exception("headlines wait")
+
+    async def tell_news(self) -> None:
+        """Let everybody see the headlines whose time has come; they move prices from then on."""
+        now = clock.now()
+        if self._next_headline is None or self._next_headline > now:
+            return
+
+        def tell() -> datetime | None:
+            headlines.tell(now)
+            return headlines.next_at()
+
+        self._next_headline = await self._database.run(tell)
+        self._bus.publish([StatusChange()])
+
     def next_step_at(self) -> datetime | None:
         """When the next step of a group of this process is due; None: there is none."""
         return min((self._due(group) for group in self._stepping()), default=None)
@@ -175,9 +210,15 @@ class Engine:
 
     async def step(self) -> None:
         """Let all groups make their steps that are due, and wait until these are committed."""
+        async with self._moving:
+            await self._step()
+
+    async def _step(self) -> None:
         now = clock.now()
         answers = []
-        for group in self._stepping():
+        stepping = self._stepping()
+        waiting, self._waiting = self._waiting, {group.id for group in stepping}
+        for group in stepping:
             due = self._due(group)
             if due > now:
                 continue
@@ -188,8 +229,24 @@ class Engine:
         for group, due, answer in answers:
             await answer.wait()
             allowed = max(group.interval_ms / LATE_PART, LATE_LEAST_MS)
-            if due > EPOCH and (clock.now() - due).total_seconds() * 1000 > allowed:
+            if group.id in waiting and (clock.now() - due).total_seconds() * 1000 > allowed:
                 self.late_steps[group.id] += 1
+
+    async def standing(self, group_name: str) -> Standing:
+        """Where players look in a group; see `Exchange.attention`."""
+        group = find(self.pricing.groups.values(), group_name)
+        for listing in self.listings.by_id.values():
+            if listing.group_id == group.id and listing.id not in self.books.desks:
+                raise self.matcher.not_here(listing)
+        scores = self.looks.scores(group, clock.now())
+
+        def read() -> list[Attention]:
+            return stand(group, self.books.members(group.id), self.listings.by_id, scores)
+
+        instruments = tuple(await self.look(read))
+        is_stepping = group in self._stepping()
+        next_at = max(self._due(group), clock.now()) if is_stepping else None
+        return Standing(group.name, instruments, next_at)
 
     async def _foresee(self) -> None:
         """Let quotes tell where the players look, and what that would make of prices."""
@@ -250,6 +307,8 @@ class Engine:
     async def follow(self, events: Sequence[Logged]) -> None:
         """Listen to what operators change, here or through another server."""
         await self.refresh()
+        if any(event.type.startswith("news.") for event in events):
+            self._bus.publish([StatusChange()])
 
     async def refresh(self) -> None:
         """Read instruments, the market's row and the settings again, and act on what changed."""
@@ -272,15 +331,19 @@ class Engine:
         return listing.shard in self.shards.epochs and listing.id not in self.books.desks
 
     def _follow_listings(self) -> list[QuoteRecord]:
-        """The quotes that tell of another price."""
+        """Let the desks follow, and return the quotes that have changed by it; on the matcher's thread."""
         told = []
         for desk in self.books.desks.values():
             listing = self.listings.by_id.get(desk.id)
-            if listing is not None:
-                before = desk.price_cents
-                desk.follow(listing, self.market.zone)
-                if desk.price_cents != before:
-                    told.append(desk.quote())
+            if listing is None:
+                continue
+            desk.follow(listing, self.market.zone)
+            if isinstance(desk, Dealer):
+                quote = desk.quote()
+                if quote != self.books.quotes.get(desk.id):
+                    told.append(quote)
+                if desk.reached():
+                    self.put(Deal(desk.id))
         self.books.quotes.update((quote.instrument_id, quote) for quote in told)
         return told
 

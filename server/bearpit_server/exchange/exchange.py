@@ -3,7 +3,8 @@
 import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from datetime import UTC
+from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from typing import TypeVar
 
 from bearpit_server.events.log import Origin
@@ -24,6 +25,7 @@ from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
+from bearpit_server.exchange.standing import Standing
 from bearpit_server.rules.limits import Wish, check_band, check_wish, collect, wish_refusals, worst_price
 from bearpit_server.rules.orders import EndReason, OrderStatus, OrderType, Side, TimeInForce
 from bearpit_server.rules.record import record
@@ -101,6 +103,35 @@ class Exchange:
 
     def _not_here(self, instrument_id: int) -> Refused:
         return self._matcher.not_here(self.listings.by_id[instrument_id])
+
+    # Prices that the exchange does not make
+
+    async def push(self, symbol: str, price_cents: int, at: datetime) -> None:
+        """Take a price from outside, made at a moment; it holds when this returns. Raises Refused."""
+        await self._engine.push(self.listings.find(symbol), price_cents, at)
+
+    def late_steps(self, group_id: int) -> int:
+        """How many of a group's steps came late since this process started."""
+        return self._engine.late_steps[group_id]
+
+    # Where players look
+
+    def watching(self, player_id: int, instrument_id: int) -> AbstractContextManager[None]:
+        """A player has an instrument before him while the block lasts; player 0 is nobody."""
+        listing = self.listings.by_id[instrument_id]
+        return self._engine.looks.watching(player_id, listing.group_id, listing.id)
+
+    def glance(self, player_id: int, instrument_id: int) -> None:
+        """A player has looked an instrument up; player 0 is nobody."""
+        listing = self.listings.by_id.get(instrument_id)
+        if listing is not None:
+            self._engine.looks.glance(player_id, listing.group_id, listing.id)
+
+    async def attention(self, group_name: str) -> Standing:
+        """Where players look in a group; "": the first by name. Raises Refused NOT_FOUND, or UNAVAILABLE
+        while its instruments are not here.
+        """
+        return await self._engine.standing(group_name)
 
     # Orders
 

@@ -344,9 +344,15 @@ def _sharing(rest: Iterable[Command]) -> list[Trading]:
     """The first commands that may share a transaction."""
     sharing: list[Trading] = []
     orders = 0
+    stepped: set[int] = set()
     for command in rest:
         if isinstance(command, Load | Drop) or orders >= MOST_ORDERS:
             break
+        if isinstance(command, Step):
+            # A group's next step follows from what the one before has committed.
+            if command.group_id in stepped:
+                break
+            stepped.add(command.group_id)
         sharing.append(command)
         orders += len(command.candidates) if isinstance(command, Place) else 1
     return sharing

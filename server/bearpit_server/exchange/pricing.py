@@ -16,6 +16,7 @@ from bearpit_server.rules import mechanisms
 from bearpit_server.rules.mechanisms import Mechanism
 from bearpit_server.rules.mechanisms.base import Bar, Inputs, Memory, News, Random
 from bearpit_server.rules.parameters import parse
+from bearpit_server.rules.units import BPS
 from bearpit_server.storage.models import Bar as BarRow
 from bearpit_server.storage.models import Group as GroupRow
 from bearpit_server.storage.models import News as NewsRow
@@ -50,7 +51,8 @@ class Pricing:
         self.groups: dict[int, Group] = {}
         self._random = make_random
         self._news: list[News] = []
-        self._bars: dict[str, list[Bar]] = {}
+        self._recordings: dict[str, tuple[int, list[Bar]]] = {}
+        """Those that instruments play, by name, each with its id: one that is replaced has another."""
 
     def load(self, listings: Iterable[Listing], at: datetime) -> None:
         """Read what operators may have changed; inside a transaction."""
@@ -62,16 +64,19 @@ class Pricing:
                 known.parameters = parse(known.mechanism.group_parameters, row.parameters)
         self._news = _news(at)
         names = {getattr(listing.parameters, "recording", "") for listing in listings} - {""}
-        self._bars = {name: self._bars.get(name) or _bars(name) for name in names}
+        recordings = dict(
+            Recording.select(Recording.name, Recording.id).where(Recording.name << list(names)).tuples()
+        )
+        read = self._recordings
+        self._recordings = {
+            name: read[name] if name in read and read[name][0] == id_ else (id_, _bars(id_))
+            for name, id_ in recordings.items()
+        }
 
     def reload(self, shards: Iterable[int]) -> None:
         """Read the groups of these shards as their last steps have left them; inside a transaction."""
         for row in GroupRow.select().where(GroupRow.shard << list(shards)):
             self.groups[row.id] = _group(row)
-
-    def forget_recordings(self) -> None:
-        """Read them again when they are next needed."""
-        self._bars = {}
 
     def inputs(self, group: Group, at: datetime, attention: Mapping[int, int]) -> Inputs:
         """What the group's next step may look at."""
@@ -82,7 +87,7 @@ class Pricing:
             random=self._random,
             attention=attention,
             news=[item for item in self._news if item.starts_at <= at and item.ends_at > since],
-            bars=self._bars,
+            bars={name: bars for name, (_, bars) in self._recordings.items()},
         )
 
 
@@ -103,14 +108,23 @@ def _news(at: datetime) -> list[News]:
     """Those that work, will, or have worked since a step that may be that long ago."""
     rows = NewsRow.select().where(NewsRow.ends_at > at - LONGEST_STEP)
     return [
-        News(instrument_id, row.drift_bps, row.volatility_bps, row.publish_at, row.ends_at)
+        _working(row, instrument_id)
         for row in rows
-        if row.withdrawn_at is None or row.withdrawn_at > row.publish_at
+        if row.withdrawn_at is None or (row.told and row.withdrawn_at > row.publish_at)
         for instrument_id in row.instrument_ids
     ]
 
 
-def _bars(name: str) -> list[Bar]:
+def _working(row: NewsRow, instrument_id: int) -> News:
+    """A headline as it works. One that was withdrawn has brought the part of its drift until then."""
+    ends_at, drift_bps = row.ends_at, row.drift_bps
+    if row.withdrawn_at is not None:
+        part = (row.withdrawn_at - row.publish_at) / (row.ends_at - row.publish_at)
+        ends_at, drift_bps = row.withdrawn_at, round(BPS * ((1 + drift_bps / BPS) ** part - 1))
+    return News(instrument_id, drift_bps, row.volatility_bps, row.publish_at, ends_at)
+
+
+def _bars(recording_id: int) -> list[Bar]:
     rows = (
         BarRow.select(
             BarRow.at,
@@ -120,8 +134,7 @@ def _bars(name: str) -> list[Bar]:
             BarRow.close_cents,
             BarRow.volume,
         )
-        .join(Recording, on=(Recording.id == BarRow.recording))
-        .where(Recording.name == name)
+        .where(BarRow.recording == recording_id)
         .order_by(BarRow.at)
         .tuples()
     )

@@ -15,6 +15,7 @@ t * (N + q) or more, and N / (N + q) of them stay.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import ClassVar
 
 from bearpit_server.rules.mechanisms.base import (
     NOTHING,
@@ -72,6 +73,10 @@ class Attention(Mechanism[AttentionGroup, AttentionMember]):
         "Every instrument has a pool of cash; again and again a part of it flows to where players look."
     )
     counterparty = Counterparty.POOL
+    fixed: ClassVar[Mapping[str, str]] = {
+        "shares": "the shares of a pool were all issued when it was made",
+        "cash_cents": "a pool's cash was paid in when it was made, and now moves by trading and attention",
+    }
     group_parameters = AttentionGroup
     member_parameters = AttentionMember
 

@@ -150,6 +150,8 @@ class Mechanism(ABC, Generic[G, M]):
     """Whether an order that cannot be executed now may wait for its price."""
     by_window: ClassVar[bool] = False
     """Whether trading windows say when it trades, in place of the market's hours."""
+    fixed: ClassVar[Mapping[str, str]] = {}
+    """What cannot be changed of an instrument once it is made, by key, and why; as refusals say it."""
     group_parameters: type[G]
     member_parameters: type[M]
 

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import ClassVar
 
 from bearpit_server.rules.mechanisms.base import (
     NOTHING,
@@ -116,6 +117,7 @@ class Feed(Mechanism[FeedGroup, FeedMember]):
     title = "feed"
     description = "The house trades at prices that come from outside: simulated, recorded or pushed."
     counterparty = Counterparty.HOUSE
+    fixed: ClassVar[Mapping[str, str]] = {"price_cents": "it is the first price, and the feed has begun"}
     group_parameters = FeedGroup
     member_parameters = FeedMember
 

@@ -1,6 +1,8 @@
 """Prices that stand still while a trading window is open, and are settled after it."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import ClassVar
 
 from bearpit_server.rules.mechanisms.base import NOTHING, Counterparty, Mechanism, NoParameters, Offer, State
 from bearpit_server.rules.orders import Side
@@ -29,6 +31,7 @@ class Window(Mechanism[NoParameters, Chapter]):
     counterparty = Counterparty.HOUSE
     rests = False
     by_window = True
+    fixed: ClassVar[Mapping[str, str]] = {"price_cents": "it is the first price; windows set the next ones"}
     group_parameters = NoParameters
     member_parameters = Chapter
 
