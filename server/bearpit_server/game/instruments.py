@@ -1,25 +1,31 @@
 """Instruments as operators make and change them; inside the caller's transaction."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from zlib import crc32
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Origin
+from bearpit_server.game import pricing
+from bearpit_server.game.shards import shard_of
 from bearpit_server.game.texts import line
 from bearpit_server.ledger.accounts import open_account
+from bearpit_server.ledger.journal import Journal
+from bearpit_server.rules import mechanisms
+from bearpit_server.rules.mechanisms import Counterparty, Mechanism
 from bearpit_server.rules.orders import OrderStatus
+from bearpit_server.rules.parameters import parse, texts_of
 from bearpit_server.rules.refusals import Refused, invalid, not_found
 from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, MAX_QUANTITY
 from bearpit_server.storage.clock import now
-from bearpit_server.storage.models import HOUSE, Account, Instrument, Order
+from bearpit_server.storage.models import CASH, HOUSE, Account, Group, Instrument, Order
 
 MAX_NAME = 80
 MAX_FEE_BPS = 1_000
 LOTS = 1_000_000
 """The largest order of an instrument whose operator gives none, in lots."""
-SHARDS = 16
+ORDER_BOOK = "order_book"
 
 _SYMBOL = re.compile(r"[A-Z0-9.-]{1,12}")
 
@@ -37,6 +43,10 @@ class Listing:
     fee_bps: int
     band_bps: int
     reference_price_cents: int
+    mechanism: str = ORDER_BOOK
+    group: str = ""
+    """By name; empty: one of its own, where the mechanism has groups."""
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ class Change:
     fee_bps: int | None = None
     band_bps: int | None = None
     reference_price_cents: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,17 +92,19 @@ def lock(symbol: str) -> Instrument:
     return row
 
 
-def shard_of(symbol: str) -> int:
-    """The shard of an instrument: any spread will do, as long as it stays."""
-    return crc32(symbol.encode()) % SHARDS
-
-
 def create(wanted: Listing, origin: Origin) -> Instrument:
-    """List an instrument and open the house's accounts of it.
+    """List an instrument, open the house's accounts of it, and fill its pool, if it has one.
 
-    Raises Refused INVALID_FIELD, or ALREADY_EXISTS for a symbol that is taken.
+    Raises Refused INVALID_FIELD, OFF_TICK or NOT_FOUND, or ALREADY_EXISTS for a symbol or the name of a
+    group that is taken.
     """
     row = _checked(wanted)
+    mechanism = mechanisms.find(wanted.mechanism)
+    member = parse(mechanism.member_parameters, wanted.parameters)
+    if find(wanted.symbol) is None:  # else its group would be what is said to be there already
+        group = pricing.join(wanted.symbol, mechanism, wanted.group, origin)
+        pricing.check_member(mechanism, group, member)
+        row |= _formed(mechanism, group, member, wanted.tick_cents or 1)
     made = Instrument.insert(row).on_conflict_ignore().returning(Instrument).execute()
     instrument: Instrument | None = next(iter(made), None)
     if instrument is None:
@@ -100,15 +113,20 @@ def create(wanted: Listing, origin: Origin) -> Instrument:
         )
     for kind in ("issuer", "treasury"):
         open_account(HOUSE, instrument.id, kind)
-    payload = {key: value for key, value in row.items() if key not in ("shard", "created_at")}
+    _open_tills(instrument, mechanism, member, origin)
+    hidden = ("shard", "created_at", "priced_at")
+    payload = {key: value for key, value in row.items() if key not in hidden}
     log.append([Event("instrument.created", f"instrument:{instrument.symbol}", origin, payload)])
     return instrument
 
 
 def update(symbol: str, change: Change, origin: Origin) -> Instrument:
     """Change an instrument; orders that were accepted keep their fee. Raises Refused as `create` does."""
+    found = get(symbol)
+    group = pricing.lock(found.group_id) if found.group_id else None
     instrument = lock(symbol)
     wanted = {
+        "parameters": _changed(instrument, group, change.parameters) if change.parameters else None,
         "name": change.name,
         "min_quantity": change.min_quantity,
         "max_quantity": change.max_quantity,
@@ -152,6 +170,57 @@ def supplies(instruments: Sequence[Instrument]) -> dict[int, Supply]:
     }
 
 
+def _changed(instrument: Instrument, group: Group | None, texts: Mapping[str, str]) -> dict[str, str]:
+    """All of an instrument's parameters, some of them changed. Raises Refused INVALID_FIELD."""
+    mechanism = mechanisms.find(instrument.mechanism)
+    before = parse(mechanism.member_parameters, instrument.parameters)
+    member = parse(mechanism.member_parameters, texts, before)
+    for key, why in mechanism.fixed.items():
+        if getattr(member, key) != getattr(before, key):
+            raise invalid(key, f"{why}; it stays {getattr(before, key)}")
+    pricing.check_member(mechanism, group, member)
+    return texts_of(member)
+
+
+def _formed(
+    mechanism: Mechanism[Any, Any], group: Group | None, member: object, tick_cents: int
+) -> dict[str, object]:
+    """What of a new instrument's row says how its price forms."""
+    price, cash, shares = mechanism.opening(member)
+    if mechanism.counterparty is Counterparty.HOUSE and price % tick_cents:
+        raise Refused(
+            "OFF_TICK", f"price_cents: give a multiple of the tick, {tick_cents}", "price_cents",
+            tick_cents=tick_cents,
+        )  # fmt: skip
+    if cash < shares * tick_cents:
+        raise invalid("cash_cents", f"for {shares} shares give a tick each, {shares * tick_cents} or more")
+    is_priced = price and mechanism.counterparty is Counterparty.HOUSE
+    formed: dict[str, object] = {
+        "parameters": texts_of(member),
+        "price_cents": price if is_priced else 0,  # a pool's follows from its tills
+        "priced_at": now() if price else None,
+    }
+    return formed | ({"group_id": group.id, "shard": group.shard} if group else {})
+
+
+def _open_tills(
+    instrument: Instrument, mechanism: Mechanism[Any, Any], member: object, origin: Origin
+) -> None:
+    """The accounts of who is on the other side, with what a pool begins with."""
+    if mechanism.counterparty is Counterparty.HOUSE:
+        open_account(HOUSE, CASH, "dealer", instrument.id)
+    if mechanism.counterparty is not Counterparty.POOL:
+        return
+    _, cash, shares = mechanism.opening(member)
+    journal = Journal(now())
+    sources = [open_account(HOUSE, asset, "issuer") for asset in (CASH, instrument.id)]
+    tills = [open_account(HOUSE, asset, "pool", instrument.id) for asset in (CASH, instrument.id)]
+    journal.lock([*sources, *tills])
+    for source, till, amount in zip(sources, tills, (cash, shares), strict=True):
+        journal.post(source, till, amount, "pool", f"instrument:{instrument.symbol}", origin)
+    journal.write()
+
+
 def _checked(wanted: Listing) -> dict[str, object]:
     """The row of a new instrument, its defaults filled in."""
     if not _SYMBOL.fullmatch(wanted.symbol):
@@ -167,7 +236,7 @@ def _checked(wanted: Listing) -> dict[str, object]:
     return {
         "symbol": wanted.symbol,
         "name": wanted.name,
-        "mechanism": "order_book",
+        "mechanism": wanted.mechanism,
         "shard": shard_of(wanted.symbol),
         "tick_cents": tick,
         "lot": lot,
@@ -183,9 +252,9 @@ def _checked(wanted: Listing) -> dict[str, object]:
 def _check_sizes(lot: int, lowest: int, highest: int) -> None:
     _check("min_quantity", lowest, lot, MAX_QUANTITY)
     _check("max_quantity", highest, lowest, MAX_QUANTITY)
-    for field, size in (("min_quantity", lowest), ("max_quantity", highest)):
+    for key, size in (("min_quantity", lowest), ("max_quantity", highest)):
         if size % lot:
-            raise Refused("OFF_LOT", f"{field}: give a multiple of the lot, {lot}", field, lot=lot)
+            raise Refused("OFF_LOT", f"{key}: give a multiple of the lot, {lot}", key, lot=lot)
 
 
 def _check_terms(fee_bps: int, band_bps: int, reference_price_cents: int) -> None:

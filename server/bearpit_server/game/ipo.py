@@ -14,9 +14,16 @@ from bearpit_server.storage.models import HOUSE, Instrument
 def open_ipo(symbol: str, price_cents: int, quantity: int, origin: Origin) -> Instrument:
     """Issue the shares; the exchange places the treasury's order when it refreshes after the commit.
 
-    Raises Refused NOT_FOUND, ALREADY_EXISTS when there was an IPO, INVALID_FIELD, OFF_TICK or OFF_LOT.
+    Raises Refused NOT_FOUND, NOT_POSSIBLE_NOW where players do not trade with each other, ALREADY_EXISTS
+    when there was an IPO, INVALID_FIELD, OFF_TICK or OFF_LOT.
     """
     instrument = instruments.lock(symbol)
+    if instrument.mechanism != instruments.ORDER_BOOK:
+        raise Refused(
+            "NOT_POSSIBLE_NOW",
+            f"players buy {symbol} of the house or its pool; only instruments of an order book have an IPO",
+            "symbol", state=instrument.mechanism, allowed=instruments.ORDER_BOOK,
+        )  # fmt: skip
     if instrument.ipo_quantity is not None:
         raise Refused(
             "ALREADY_EXISTS", f"{symbol} has had its IPO; there is one for each", "symbol", name=symbol

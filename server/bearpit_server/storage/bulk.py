@@ -464,3 +464,17 @@ def insert_requests(
         _INSERT_REQUESTS, at, ints(actors), texts(request_ids), texts(methods),
         texts([digest.hex() for digest in body_hashes]), texts([answer.hex() for answer in responses]),
     )  # fmt: skip
+
+
+_INSERT_BARS = f"""
+INSERT INTO bars (recording_id, at, open_cents, high_cents, low_cents, close_cents, volume)
+SELECT %s, a::timestamptz, o, h, l, c, v FROM {_unnest("tiiiii")} AS u(a, o, h, l, c, v)
+"""
+
+
+def insert_bars(
+    recording_id: int, times: Sequence[datetime], rows: Sequence[tuple[int, int, int, int, int]]
+) -> None:
+    """Keep a recording's bars: when each begins, and its open, high, low, close in cents and volume."""
+    columns = map(ints, zip(*rows, strict=True))
+    execute(_INSERT_BARS, recording_id, texts(at.isoformat() for at in times), *columns)

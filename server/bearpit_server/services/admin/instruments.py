@@ -34,6 +34,9 @@ class Instruments(AtDesk):
             fee_bps=fee_bps,
             band_bps=request.band_bps,
             reference_price_cents=request.reference_price_cents,
+            mechanism=request.mechanism or instruments.ORDER_BOOK,
+            group=request.group,
+            parameters=dict(request.parameters),
         )
 
         def work(by: Origin) -> Done[pb.CreateInstrumentResponse]:
@@ -57,6 +60,7 @@ class Instruments(AtDesk):
             reference_price_cents=(
                 request.reference_price_cents if request.HasField("reference_price_cents") else None
             ),
+            parameters=dict(request.parameters),
         )
 
         def work(by: Origin) -> Done[pb.UpdateInstrumentResponse]:
