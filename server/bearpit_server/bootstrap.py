@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Literal
 
 import grpc
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from bearpit.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from bearpit.v1.market_pb2_grpc import MarketServiceServicer, add_MarketServiceServicer_to_server
+from bearpit.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
 from bearpit.v1.trading_pb2_grpc import TradingServiceServicer, add_TradingServiceServicer_to_server
 from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer, add_WalletServiceServicer_to_server
 from bearpit.v1.windows_pb2_grpc import WindowServiceServicer, add_WindowServiceServicer_to_server
@@ -37,6 +38,7 @@ from bearpit_server.rules.refusals import Refused
 from bearpit_server.services.admin import AdminService, Desk, Vitals
 from bearpit_server.services.auth import AuthService
 from bearpit_server.services.market import Market
+from bearpit_server.services.pricing import PricingService
 from bearpit_server.services.streaming import (
     MarketStreams,
     OrderStreams,
@@ -199,6 +201,7 @@ async def serve(
     add_WindowServiceServicer_to_server(WindowService(database, bus, windows_changed, streams), server)
     desk = Desk(database, bus, exchange, authority, settings, vitals)
     add_AdminServiceServicer_to_server(AdminService(desk), server)
+    add_PricingServiceServicer_to_server(PricingService(desk, exchange), server)
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     names = [
@@ -210,6 +213,7 @@ async def serve(
             (wallet_pb2, "WalletService"),
             (windows_pb2, "WindowService"),
             (admin_pb2, "AdminService"),
+            (pricing_pb2, "PricingService"),
         )
     ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)

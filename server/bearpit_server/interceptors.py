@@ -206,13 +206,15 @@ class Gate(grpc.aio.ServerInterceptor):
 
         async def serve(received: _Received, context: Context) -> bytes:
             try:
-                call, _ = await self._admit(method, permission, context)
+                call, token = await self._admit(method, permission, context)
                 if isinstance(received, bytes):
                     request = parse(received)
                     wire.check(request)
                     self._count(permission, call, request)
                     return encode(await inner(request, context))
-                return encode(await inner(self._paced(permission, call, received), context))
+                with self._opened(call, token) as stream:
+                    requests = self._paced(permission, call, received)
+                    return encode(await _until_ended(inner(requests, context), stream))
             except grpc.aio.AbortError:
                 raise
             except Exception as error:
@@ -292,8 +294,22 @@ async def _run(inner: _Behaviour, request: object, context: Context, stream: _St
         else:
             await cast(_Unary, inner)(request, context)
     except asyncio.CancelledError:
-        if stream.refusal is None:
-            raise
+        _raise_why(stream)
+        raise
+
+
+async def _until_ended(serving: Awaitable[Message], stream: _Stream) -> Message:
+    """What is answered to a stream of requests, unless the gate ends it."""
+    try:
+        return await serving
+    except asyncio.CancelledError:
+        _raise_why(stream)
+        raise
+
+
+def _raise_why(stream: _Stream) -> None:
+    """Raises the gate's reason to end a stream, if it was the gate that did."""
+    if stream.refusal is not None:
         stream.task.uncancel()
         raise stream.refusal from None
 

@@ -26,7 +26,7 @@ import sys
 import threading
 import time
 from collections.abc import AsyncGenerator, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -227,6 +227,12 @@ class Exchange:
     def __init__(self) -> None:
         self.instruments: dict[str, _Listed] = {}
         self.quotes = {record.instrument_id: record for record in _quotes(0)}
+
+    def watching(self, player_id: int, instrument_id: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def glance(self, player_id: int, instrument_id: int) -> None:
+        pass
 
     async def depth(self, instrument_id: int, levels: int) -> tuple[list[Level], list[Level], int]:
         return [], [], 0

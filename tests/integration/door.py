@@ -16,6 +16,7 @@ from bearpit.v1 import (
     auth_pb2_grpc,
     market_pb2,
     market_pb2_grpc,
+    pricing_pb2_grpc,
     trading_pb2,
     trading_pb2_grpc,
     wallet_pb2_grpc,
@@ -137,6 +138,8 @@ class Door:
         admin_pb2_grpc.add_AdminServiceServicer_to_server(bare_admin, server)
         bare_windows = windows_pb2_grpc.WindowServiceServicer()  # type: ignore[abstract]
         windows_pb2_grpc.add_WindowServiceServicer_to_server(bare_windows, server)
+        bare_pricing = pricing_pb2_grpc.PricingServiceServicer()  # type: ignore[abstract]
+        pricing_pb2_grpc.add_PricingServiceServicer_to_server(bare_pricing, server)
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         reflection.enable_server_reflection(["bearpit.v1.AuthService"], server)
         self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import count
@@ -79,6 +79,12 @@ class Exchange:
         self.bids: tuple[Level, ...] = ()
         self.asks: tuple[Level, ...] = ()
         self.last_cents = 0
+
+    def watching(self, player_id: int, instrument_id: int) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def glance(self, player_id: int, instrument_id: int) -> None:
+        pass
 
     async def depth(self, instrument_id: int, levels: int) -> tuple[Sequence[Level], Sequence[Level], int]:
         return self.bids[:levels], self.asks[:levels], self.last_cents

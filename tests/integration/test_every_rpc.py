@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 from bearpit.client import BearpitError
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_server.services.permissions import PERMISSIONS
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -24,7 +24,10 @@ from tests.orders import buy, sell
 from tests.postgres import Postgres
 from tests.windows import create, list_by_window
 
-FILES = (auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, windows_pb2, health_pb2, reflection_pb2)
+FILES = (
+    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, health_pb2,
+    reflection_pb2,
+)  # fmt: skip
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
     for file in FILES
@@ -36,7 +39,7 @@ UNARY = sorted(path for path, method in OURS.items() if not method.server_stream
 STREAMS = sorted(
     path for path, method in OURS.items() if method.server_streaming and not method.client_streaming
 )
-ROLES = ("nobody", "player", "operator", "market.read", "admin.read")
+ROLES = ("nobody", "player", "operator", "market.read", "admin.read", "prices.push")
 
 OK, UNAUTHENTICATED = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
 DENIED = grpc.StatusCode.PERMISSION_DENIED

@@ -13,7 +13,7 @@ from bearpit_server.services.permissions import PERMISSIONS, Permission
 from tests.integration.door import Door
 
 UNAUTHENTICATED, DENIED = grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED
-STREAMED_IN = ("EnterOrders", "ServerReflectionInfo")
+STREAMED_IN = ("EnterOrders", "PushPrices", "ServerReflectionInfo")
 ENDLESS = ("Watch", "StreamStatus")
 CALLERS: dict[str, Callable[[Door], Awaitable[Client]]] = {
     "nobody": lambda door: door.client(),
@@ -21,6 +21,7 @@ CALLERS: dict[str, Callable[[Door], Awaitable[Client]]] = {
     "operator": lambda door: door.player("root", Role.ADMIN),
     "market service": lambda door: door.service("kiosk", "market.read"),
     "admin service": lambda door: door.service("board", "admin.read"),
+    "price service": lambda door: door.service("ticker", "prices.push"),
 }
 
 
@@ -33,7 +34,7 @@ def expected(permission: Permission, caller: str) -> grpc.StatusCode | None:
     if caller in ("player", "operator"):
         role = Role.PLAYER if caller == "player" else Role.ADMIN
         return None if role in permission.roles else DENIED
-    scope = "market.read" if caller == "market service" else "admin.read"
+    scope = {"market": "market.read", "admin": "admin.read", "price": "prices.push"}[caller.split()[0]]
     return None if permission.scope in (scope, "*") else DENIED
 
 

@@ -14,8 +14,9 @@ from bearpit_server.storage.models import ServiceToken
 
 MARKET_READ = "market.read"
 ADMIN_READ = "admin.read"
-SCOPES = (MARKET_READ, ADMIN_READ)
-"""What a service may be allowed: to see what everybody sees, to see what operators see."""
+PRICES_PUSH = "prices.push"
+SCOPES = (MARKET_READ, ADMIN_READ, PRICES_PUSH)
+"""What a service may be allowed: to see what everybody sees, to see what operators see, to push prices."""
 
 
 def create(name: str, scopes: Iterable[str], origin: Origin) -> tuple[ServiceToken, str]:

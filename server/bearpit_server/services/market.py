@@ -2,6 +2,7 @@
 # ruff: noqa: N802 - the methods are named by the contract
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol, cast
 from zoneinfo import ZoneInfo
 
@@ -10,10 +11,12 @@ from bearpit.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bearpit_server.events.records import QuoteRecord, TradeRecord
-from bearpit_server.game import announcements, instruments, market
+from bearpit_server.game import announcements, instruments, market, news
 from bearpit_server.game.announcements import Announced
 from bearpit_server.game.instruments import Supply
 from bearpit_server.game.market import Market as Hours
+from bearpit_server.game.news import Headline
+from bearpit_server.identity.callers import Role, signed_in
 from bearpit_server.rules.candles import PERIODS, Candle
 from bearpit_server.rules.refusals import invalid, not_found
 from bearpit_server.rules.sessions import Phase
@@ -34,6 +37,11 @@ MAX_CANDLES = 1_000
 DEFAULT_CANDLES = 200
 DEFAULT_INSTRUMENTS = 500
 MAX_SYMBOL = 12
+MAX_SEARCH = 64
+FOUND = 5
+"""Instruments that a search may find at most to be a look at each of them."""
+HOUSE_BOTS = "house-"
+"""Begins the names of the house's own bots."""
 
 _PERIODS = {
     pb.PERIOD_1M: PERIODS["1m"],
@@ -67,13 +75,21 @@ class Exchange(Protocol):
         """The latest quotes by instrument id."""
         ...
 
+    def watching(self, player_id: int, instrument_id: int) -> AbstractContextManager[None]:
+        """A player has an instrument before him while the block lasts."""
+        ...
+
+    def glance(self, player_id: int, instrument_id: int) -> None:
+        """A player has looked an instrument up."""
+        ...
+
     async def depth(self, instrument_id: int, levels: int) -> tuple[Sequence[Level], Sequence[Level], int]:
         """A book's best bids and asks, and the last price."""
         ...
 
 
-Status = tuple[Hours, Sequence[Announced]]
-"""What the operators have said of the market, and the announcements that hold."""
+Status = tuple[Hours, Sequence[Announced], Sequence[Headline]]
+"""What the operators have said of the market, the announcements that hold, and the latest headlines."""
 
 
 def find(exchange: Exchange, symbol: str) -> Named:
@@ -82,6 +98,19 @@ def find(exchange: Exchange, symbol: str) -> Named:
     if found is None:
         raise not_found("instrument", symbol[:MAX_SYMBOL])
     return found
+
+
+def looker() -> int:
+    """Whose look the current call is, by id; 0: nobody's.
+
+    Only players look. Services and operators watch over the game, and the house's bots quote in it: they
+    have every instrument before them all the time, and would drown what the players look at. Their names
+    are all that tells them from players; who takes such a name only gives away his own looks.
+    """
+    caller = signed_in()
+    if caller.role is not Role.PLAYER or caller.name.lower().startswith(HOUSE_BOTS):
+        return 0
+    return caller.player_id
 
 
 def within(field: str, value: int, highest: int, default: int) -> int:
@@ -103,15 +132,23 @@ class Market:
     ) -> pb.ListInstrumentsResponse:
         """What is traded, by symbol."""
         page = Page(request, default_size=DEFAULT_INSTRUMENTS)
+        if len(request.search) > MAX_SEARCH:
+            raise invalid("search", f"give at most {MAX_SEARCH} characters")
 
         def read() -> tuple[Sequence[Instrument], str, dict[int, Supply]]:
             query = Instrument.select().order_by(Instrument.symbol).limit(page.limit)
             if page.after:
                 query = query.where(Instrument.symbol > page.after)
+            if request.search:
+                named = Instrument.symbol.contains(request.search) | Instrument.name.contains(request.search)
+                query = query.where(named)
             rows, token = page.close(list(query), lambda row: row.symbol)
             return rows, token, instruments.supplies(rows)
 
         rows, token, supplies = await self._database.run(read)
+        if request.search and not page.after and len(rows) <= FOUND and not token:
+            for row in rows:
+                self._exchange.glance(looker(), row.id)
         quotes = [self._quote(row) for row in rows]
         return pb.ListInstrumentsResponse(
             instruments=[
@@ -132,6 +169,7 @@ class Market:
             return row, instruments.supplies([row])[row.id]
 
         row, supply = await self._database.run(read)
+        self._exchange.glance(looker(), row.id)
         latest = self._quote(row)
         return pb.GetInstrumentResponse(
             instrument=translate.instrument(row, Phase(latest.phase), supply), quote=quote(latest)
@@ -141,6 +179,7 @@ class Market:
         """A book's best levels."""
         found = find(self._exchange, request.symbol)
         levels = within("levels", request.levels, MAX_LEVELS, DEFAULT_LEVELS)
+        self._exchange.glance(looker(), found.id)
         bids, asks, last_cents = await self._exchange.depth(found.id, levels)
         return pb.GetBookResponse(book=book(Depth(found.symbol, tuple(bids), tuple(asks), last_cents)))
 
@@ -160,6 +199,7 @@ class Market:
         found = find(self._exchange, request.symbol)
         limit = within("limit", request.limit, MAX_CANDLES, DEFAULT_CANDLES)
         before = _seconds(request.before) if request.HasField("before") else None
+        self._exchange.glance(looker(), found.id)
 
         def read() -> list[Candle]:
             return candles.read(found.id, period, limit, before, ZoneInfo(market.read().time_zone))
@@ -190,8 +230,8 @@ class Market:
         self, request: pb.GetMarketStatusRequest, context: Context
     ) -> pb.GetMarketStatusResponse:
         """The market's phase, and when it changes."""
-        hours, announced = await self._database.run(read_status)
-        return pb.GetMarketStatusResponse(status=translate.market_status(hours, announced, now()))
+        status = await self._database.run(read_status)
+        return pb.GetMarketStatusResponse(status=translate.market_status(*status, now()))
 
     def _quote(self, row: Instrument) -> QuoteRecord:
         """The latest; of an instrument the exchange has not met yet, what its row tells."""
@@ -200,7 +240,7 @@ class Market:
 
 def read_status() -> Status:
     """The market as operators have set it; inside a transaction."""
-    return market.read(), announcements.standing(now())
+    return market.read(), announcements.standing(now()), news.latest()
 
 
 def quote(record: QuoteRecord) -> pb.Quote:

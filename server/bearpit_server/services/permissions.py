@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from bearpit_server.identity.callers import Role
-from bearpit_server.identity.service_tokens import ADMIN_READ, MARKET_READ
+from bearpit_server.identity.service_tokens import ADMIN_READ, MARKET_READ, PRICES_PUSH
 
 
 class Rate(Enum):
@@ -125,6 +125,19 @@ _BY_SERVICE: dict[str, dict[str, Permission]] = {
         "ListEvents": _WATCH,
         "CheckLedger": _WATCH,
         "GetServerStatus": _WATCH,
+    },
+    "bearpit.v1.PricingService": {
+        "ListMechanisms": _MARKET,
+        "ListGroups": _WATCH,
+        "CreateGroup": _OPERATE,
+        "UpdateGroup": _OPERATE,
+        "ImportRecording": _OPERATE,
+        "ListRecordings": _WATCH,
+        "PushPrices": Permission(OPERATORS, PRICES_PUSH),
+        "PublishNews": _OPERATE,
+        "WithdrawNews": _OPERATE,
+        "ListNews": _MARKET,
+        "GetAttention": _MARKET,
     },
     "grpc.health.v1.Health": {
         "Check": Permission(rate=Rate.FREE),

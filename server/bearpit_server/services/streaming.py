@@ -19,7 +19,17 @@ from bearpit_server.events.records import (
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.services import translate, window_messages
-from bearpit_server.services.market import Exchange, Status, book, find, quote, read_status, trade, within
+from bearpit_server.services.market import (
+    Exchange,
+    Status,
+    book,
+    find,
+    looker,
+    quote,
+    read_status,
+    trade,
+    within,
+)
 from bearpit_server.storage.database import Database
 from bearpit_server.streams.books import BookHub, Depth
 from bearpit_server.streams.orders import OpenOrders, OrderHub, Recording
@@ -99,7 +109,10 @@ class MarketStreams:
         """A book as it changes."""
         found = find(self._streams.exchange, request.symbol)
         levels = within("levels", request.levels, MAX_LEVELS, DEFAULT_LEVELS)
-        with self._streams.books.subscribe(found.id, found.symbol, levels) as frames:
+        with (
+            self._streams.exchange.watching(looker(), found.id),
+            self._streams.books.subscribe(found.id, found.symbol, levels) as frames,
+        ):
             while True:
                 yield await frames.next()
 
@@ -108,7 +121,10 @@ class MarketStreams:
     ) -> AsyncGenerator[market_pb2.StreamTradesResponse, None]:
         """Trades as they happen."""
         found = find(self._streams.exchange, request.symbol)
-        with self._streams.trades.subscribe(found.id, _after(request)) as frames:
+        with (
+            self._streams.exchange.watching(looker(), found.id),
+            self._streams.trades.subscribe(found.id, _after(request)) as frames,
+        ):
             while True:
                 yield await frames.next()
 

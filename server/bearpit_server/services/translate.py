@@ -16,6 +16,7 @@ from bearpit_server.game.doctor import Proof
 from bearpit_server.game.instruments import Supply
 from bearpit_server.game.listings import ListedTrade
 from bearpit_server.game.market import Market
+from bearpit_server.game.news import Headline
 from bearpit_server.game.players import Summary
 from bearpit_server.game.wallets import Movement, Wallet
 from bearpit_server.identity.callers import Role
@@ -121,7 +122,23 @@ def announcement(made: Announced) -> market_pb2.Announcement:
     )
 
 
-def market_status(market: Market, announced: Iterable[Announced], at: datetime) -> market_pb2.MarketStatus:
+def headline(made: Headline, everything: bool = False) -> market_pb2.Headline:
+    """A headline; with what it does to prices only for operators."""
+    return market_pb2.Headline(
+        news_id=made.news_id,
+        text=made.text,
+        symbols=made.symbols,
+        published_at=timestamp(made.published_at),
+        ends_at=timestamp(made.ends_at),
+        drift_bps=made.drift_bps if everything else 0,
+        volatility_bps=made.volatility_bps if everything else 0,
+        withdrawn=made.withdrawn,
+    )
+
+
+def market_status(
+    market: Market, announced: Iterable[Announced], headlines: Iterable[Headline], at: datetime
+) -> market_pb2.MarketStatus:
     """The market as a whole at a moment."""
     change = market.next_change(at)
     return market_pb2.MarketStatus(
@@ -130,6 +147,7 @@ def market_status(market: Market, announced: Iterable[Announced], at: datetime) 
         next_phase=market_pb2.PHASE_UNSPECIFIED if change is None else cast(market_pb2.Phase, change[1]),
         time_zone=market.time_zone,
         announcements=[announcement(made) for made in announced],
+        headlines=[headline(made) for made in headlines],
         server_time=timestamp(at),
     )
 

@@ -8,7 +8,7 @@ from bearpit.v1 import market_pb2
 
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import StatusChange
-from bearpit_server.game import announcements, market
+from bearpit_server.game import announcements, market, news
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
@@ -84,4 +84,4 @@ class Market(AtDesk):
 def status() -> market_pb2.MarketStatus:
     """The market as the transaction has it."""
     at = now()
-    return translate.market_status(market.read(), announcements.standing(at), at)
+    return translate.market_status(market.read(), announcements.standing(at), news.latest(), at)
