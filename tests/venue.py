@@ -49,9 +49,13 @@ class Venue:
         self._stack = stack
         self._operator: Client | None = None
 
+    async def client(self) -> Client:
+        """A client that nobody has signed in."""
+        return await self._stack.enter_async_context(connect(self.address))
+
     async def sign_in(self, name: str, password: str = PASSWORD) -> Client:
         """A signed-in client of somebody who exists."""
-        client = await self._stack.enter_async_context(connect(self.address))
+        client = await self.client()
         await client.sign_in(name, password)
         return client
 
