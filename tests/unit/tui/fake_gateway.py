@@ -459,7 +459,9 @@ class FakeGateway:
     def results(self) -> tuple[Settled, ...]:
         """What the window before did to prices."""
         return (
-            Settled("NOVA", 370_16, 396_82, 7_20, "demand +8.1 %, of 12 players; concentration −0.9 %"),
+            Settled(
+                "NOVA", 370_16, 396_82, 7_20, "+7.2 %: demand +8.1 %, of 12 players; concentration −0.9 %"
+            ),
             Settled("ONYX", 200_00, 192_29, -3_85, "demand −3.9 %, of 7 players"),
             Settled("ORBX", 422_80, 422_80, 0, "nobody traded it"),
             Settled("PIKE", 120_00, 99_00, -17_50, "demand −17.5 %, of 1 player", corrected=True),

@@ -145,12 +145,12 @@ async def test_the_countdown_ticks(app: BearpitApp, clock: Clock) -> None:
 
 async def test_a_window_that_settles_shows_the_result(app: BearpitApp, gateway: FakeGateway) -> None:
     async with showing(app, "NOVA") as table:
-        assert "Why +7.20%: demand +8.1 %" in detail(table)
+        assert "Why +7.2 %: demand +8.1 %" in detail(table)
         settled = gateway.window(state=WindowState.SETTLED, settled=5, next_change_at=None)
-        prices = (replace(gateway.results()[0], move_bps=-100, explanation="sold by 4 players"),)
+        prices = (replace(gateway.results()[0], move_bps=-100, explanation="−1 %: sold by 4 players"),)
         gateway.send("windows", replace(gateway.windows, windows=(settled,), prices=prices))
         await table.until(lambda: "Result of Chapter 12 · The long night" in detail(table).replace("\n", " "))
-        assert "Why −1.00%: sold by 4 players" in detail(table).replace("\n", " ")
+        assert "Why −1 %: sold by 4 players" in detail(table).replace("\n", " ")
         assert "the new prices hold" in table.said
 
 

@@ -125,13 +125,13 @@ def test_a_settled_price_is_told_with_its_reason_and_the_other_movers() -> None:
     window = Window(1, "", "week", 3, WindowState.SETTLED, settled=3)
     state = market(
         window,
-        Settled("NOVA", 12_00, 12_86, 7_20, "demand of 12 players"),
+        Settled("NOVA", 12_00, 12_86, 7_20, "+7.2 %: demand of 12 players"),
         Settled("PIKE", 10_00, 8_00, -20_00, corrected=True),
         Settled("PIKE", 10_00, 9_00, -10_00),
         Settled("REST", 5_00, 5_00, 0),
     )
     words = said(state, 60)
-    assert "Result of Week 3\n12.00 → 12.86  ▲ 7.20%\nWhy +7.20%: demand of 12 players" in words
+    assert "Result of Week 3\n12.00 → 12.86  ▲ 7.20%\nWhy +7.2 %: demand of 12 players" in words
     assert "PIKE ▼ 10.00%  10.00 → 9.00" in words
     assert "20.00%" not in words
     assert "REST" not in words

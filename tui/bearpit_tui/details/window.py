@@ -9,7 +9,7 @@ from bearpit_tui.details.scene import Scene, about, heading, labelled, moved, ta
 from bearpit_tui.moments import when
 from bearpit_tui.state import mark_cents
 from bearpit_tui.widgets.facts import Line, wrapped
-from bearpit_tui.widgets.money import money, signed_percent
+from bearpit_tui.widgets.money import money
 from bearpit_tui.windows import Settled, Window, WindowState
 
 COUNTED_DOWN = timedelta(hours=20)
@@ -125,4 +125,4 @@ def why(result: Settled) -> str:
     """Why a price moved, or stayed."""
     if not result.explanation:
         return "No reason was given."
-    return f"Why {signed_percent(result.move_bps)}: {result.explanation}"
+    return f"Why {result.explanation}"
