@@ -18,6 +18,7 @@ from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import market_pb2, wallet_pb2
 
 PATIENCE_SECONDS = 90.0
+STOCKS = ("AAPL", "GOOG", "IBM", "MSFT")
 
 
 class Game:
@@ -120,13 +121,22 @@ def test_a_game_opens_trades_survives_its_server_and_goes_on_where_it_was(game: 
     address = game.wait_until_open()
 
     async def first(client: Client) -> None:
-        async def all_trade() -> bool:
+        async def stocks_trade() -> bool:
             seen = await quotes(client)
-            return all(quote.volume > 0 for quote in seen.values())
+            return all(seen[symbol].volume > 0 for symbol in (*STOCKS, "BEAR"))
 
-        await until(all_trade)
-        assert set(await quotes(client)) == {"AAPL", "BEAR", "GOOG", "IBM", "MSFT"}
-        for symbol in ("AAPL", "GOOG", "IBM", "MSFT"):
+        async def prices_move() -> bool:
+            seen = await quotes(client)
+            moved = {symbol for symbol in seen if seen[symbol].high_cents > seen[symbol].low_cents}
+            return bool({"GOLD", "AAPL-08"} <= moved and {"OCEAN", "SNOW"} & moved)
+
+        async def a_chapter_trades() -> bool:
+            return (await quotes(client))["RONIN"].phase == market_pb2.PHASE_OPEN
+
+        await until(stocks_trade)
+        await until(prices_move)
+        await until(a_chapter_trades)
+        for symbol in STOCKS:
             book = (await client.market.GetBook(market_pb2.GetBookRequest(symbol=symbol, levels=10))).book
             assert len(book.bids) >= 3
             assert len(book.asks) >= 3

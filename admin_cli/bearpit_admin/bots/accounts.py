@@ -20,20 +20,21 @@ class Accounts:
 
     makers: tuple[Account, ...]
     traders: tuple[Account, ...]
+    visitors: tuple[Account, ...] = ()
+    """They only look around."""
 
     def password_of(self, name: str) -> str:
         """Empty when it is not known."""
-        return next((one.password for one in (*self.makers, *self.traders) if one.name == name), "")
+        everybody = (*self.makers, *self.traders, *self.visitors)
+        return next((one.password for one in everybody if one.name == name), "")
 
 
 def read_accounts(path: Path) -> Accounts | None:
     """The accounts in a file of ours; None when it is missing or broken, for passwords can be set anew."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        return Accounts(
-            tuple(Account(**entry) for entry in content["makers"]),
-            tuple(Account(**entry) for entry in content["traders"]),
-        )
+        kinds = (content["makers"], content["traders"], content.get("visitors", ()))
+        return Accounts(*(tuple(Account(**entry) for entry in kind) for kind in kinds))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

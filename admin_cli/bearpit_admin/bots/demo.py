@@ -3,10 +3,12 @@
 import asyncio
 import secrets
 from dataclasses import dataclass
+from itertools import islice
 
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, market_pb2
 
+from bearpit_admin.bots import scenarios
 from bearpit_admin.bots.accounts import Account, Accounts
 from bearpit_admin.bots.history import History
 
@@ -15,6 +17,7 @@ FIRST_WEEK = 104
 STARTING_CASH_CENTS = 10_000_000
 HOUSE_CASH_CENTS = 10**11
 """A billion points: the makers must not run dry in a four-day camp."""
+VISITOR_CASH_CENTS = 1
 REASON = "stock in trade of the demo's house bots"
 WELCOME = "Welcome to the bear pit. BEAR is on sale at 25.00, first come, first served."
 WELCOME_SECONDS = 600
@@ -47,6 +50,8 @@ STOCKS = (
 OFFER = Offer("BEAR", "Bearpit Robotics", 2_500, 100_000)
 MAKERS = ("house-maker-1", "house-maker-2")
 TRADERS = ("house-trader-1", "house-trader-2", "house-trader-3", "house-trader-4")
+VISITORS = ("visitor-1", "visitor-2", "visitor-3", "visitor-4", "visitor-5")
+"""They look at the biomes. Not the house's by name: the looks of its bots do not count."""
 MAKER_SHARES = 1_000_000
 """What a maker begins with of each stock; its inventory is measured from there."""
 TRADER_SHARES = 20_000
@@ -69,11 +74,15 @@ async def load(client: Client, history: History, known: Accounts | None = None) 
         await _list(client, OFFER.symbol, OFFER.name, OFFER.price_cents)
     if OFFER.symbol not in listed or not listed[OFFER.symbol].HasField("ipo"):
         await _offer(client)
+    for scenario in scenarios.DEMO:
+        await scenarios.furnish(client, scenario)
     await _open(client)
+    await scenarios.begin_story(client, scenarios.CHAPTERS)
     makers = (_bot(client, name, MAKER_SHARES, known) for name in MAKERS)
     traders = (_bot(client, name, TRADER_SHARES, known) for name in TRADERS)
-    accounts = await asyncio.gather(*makers, *traders)
-    return Accounts(tuple(accounts[: len(MAKERS)]), tuple(accounts[len(MAKERS) :]))
+    visitors = (_bot(client, name, 0, known, VISITOR_CASH_CENTS) for name in VISITORS)
+    bots = iter(await asyncio.gather(*makers, *traders, *visitors))
+    return Accounts(*(tuple(islice(bots, len(names))) for names in (MAKERS, TRADERS, VISITORS)))
 
 
 async def _set_starting_cash(client: Client) -> None:
@@ -109,7 +118,9 @@ async def _open(client: Client) -> None:
         )
 
 
-async def _bot(client: Client, name: str, shares: int, known: Accounts | None) -> Account:
+async def _bot(
+    client: Client, name: str, shares: int, known: Accounts | None, wants_cents: int = HOUSE_CASH_CENTS
+) -> Account:
     """The bot's player, with a known password and enough of everything."""
     password = known.password_of(name) if known else ""
     try:
@@ -124,10 +135,10 @@ async def _bot(client: Client, name: str, shares: int, known: Accounts | None) -
             raise
         password = secrets.token_urlsafe(24)
         await client.admin.CreatePlayer(
-            admin_pb2.CreatePlayerRequest(name=name, password=password, cash_cents=HOUSE_CASH_CENTS)
+            admin_pb2.CreatePlayerRequest(name=name, password=password, cash_cents=wants_cents)
         )
-        has, cash = {}, HOUSE_CASH_CENTS
-    await _fill(client, name, "", cash, HOUSE_CASH_CENTS)
+        has, cash = {}, wants_cents
+    await _fill(client, name, "", cash, wants_cents)
     await asyncio.gather(
         *(_fill(client, name, stock.symbol, has.get(stock.symbol, 0), shares) for stock in STOCKS)
     )

@@ -56,8 +56,12 @@ def _reflected(weeks: float, length: int) -> float:
 
 def load() -> History:
     """The history that is shipped with the game."""
-    with resources.files(__package__).joinpath("weekly.csv").open(encoding="utf-8") as file:
-        return parse(file)
+    return parse(text().splitlines())
+
+
+def text() -> str:
+    """The same as it lies in its file."""
+    return resources.files(__package__).joinpath("weekly.csv").read_text(encoding="utf-8")
 
 
 def parse(lines: Iterable[str]) -> History:

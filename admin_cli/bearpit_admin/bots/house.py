@@ -8,11 +8,11 @@ from random import Random
 
 from bearpit.client import BearpitError, Client, connect
 
-from bearpit_admin.bots import demo, history
+from bearpit_admin.bots import demo, history, scenarios
 from bearpit_admin.bots.accounts import Account, Accounts, read_weeks, write_weeks
 from bearpit_admin.bots.board import Board, HistoryClock
 from bearpit_admin.bots.quoting import Style
-from bearpit_admin.bots.traders import Maker, NoiseTrader, trade
+from bearpit_admin.bots.traders import Maker, NoiseTrader, Wanderer, trade
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,10 @@ async def run(
     ]
     sessions += [
         (account, trading(NoiseTrader(board, Random(random.random())))) for account in accounts.traders
+    ]
+    biomes = [biome.symbol for biome in scenarios.BIOMES.instruments]
+    sessions += [
+        (account, Wanderer(board, biomes, Random(random.random())).wander) for account in accounts.visitors
     ]
     async with asyncio.TaskGroup() as tasks:
         running = [tasks.create_task(_always(address, tls, *session)) for session in sessions]

@@ -22,6 +22,8 @@ WALLET_ROUNDS = 5
 MOST_RESTING = 12
 """A noise trader with more orders in the book than this takes them all back."""
 LEAVE_SECONDS = 2.0
+LINGER_SECONDS = 12.0
+"""How long a wanderer looks at one thing, about."""
 
 
 class Trader(Protocol):
@@ -153,6 +155,33 @@ class NoiseTrader:
             quote.last_cents,
             self._free.get(symbol, 0),
         )
+
+
+class Wanderer:
+    """Looks at one instrument after the other, and lingers where others have looked before.
+
+    What it looks at gets its attention: it has the instrument's book open for a while.
+    """
+
+    def __init__(self, board: Board, symbols: Sequence[str], random: Random) -> None:
+        self._board = board
+        self._symbols = symbols
+        self._random = random
+
+    async def wander(self, client: Client) -> None:
+        """Look around for as long as the client lives."""
+        while True:
+            listed = [symbol for symbol in self._symbols if self._board.is_open(symbol)]
+            seconds = LINGER_SECONDS * (0.3 + self._random.expovariate(1.0))
+            if not listed:
+                await asyncio.sleep(seconds)
+                continue
+            weights = [1 + self._board.quotes[symbol].attention_bps / 2_000 for symbol in listed]
+            symbol = self._random.choices(listed, weights)[0]
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    async for _ in client.stream_book(symbol, 1):
+                        pass
 
 
 async def _positions(client: Client) -> dict[str, tuple[int, int]]:

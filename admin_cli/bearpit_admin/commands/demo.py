@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin.exits import Exit, Failure
-from bearpit_admin.options import Yes
-from bearpit_admin.output import tell
+from bearpit_admin.options import Output, Yes
+from bearpit_admin.output import show, tell
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import here, run, tls_of
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bearpit_admin.bots.accounts import Accounts
 
-app = typer.Typer(help="The demo game: stocks, an IPO, and house bots.")
+app = typer.Typer(help="The demo game: stocks, an IPO, feeds, biomes, a story, and house bots.")
 
 
 @app.command("load", epilog="Example: bearpit-admin demo load --yes")
@@ -37,6 +37,34 @@ def load(yes: Yes = False) -> None:
 
     write_accounts(path, run(work))
     tell("loaded the demo game; `bearpit-admin demo run` lets its bots trade")
+
+
+@app.command("scenarios", epilog="Example: bearpit-admin demo scenarios -o json")
+def scenarios_(output: Output = None) -> None:
+    """List what a game can be furnished with beside the demo's stocks."""
+    from bearpit_admin.bots.scenarios import SCENARIOS
+
+    rows = [
+        (one.name, one.title, one.mechanism, " ".join(made.symbol for made in one.instruments))
+        for one in SCENARIOS.values()
+    ]
+    show(("scenario", "title", "mechanism", "symbols"), rows, output)
+
+
+@app.command("scenario", epilog="Example: bearpit-admin demo scenario crash-2008 --yes")
+def scenario(
+    name: Annotated[str, typer.Argument(metavar="SCENARIO", help="One that `demo scenarios` lists.")],
+    yes: Yes = False,
+) -> None:
+    """Furnish the game with a scenario: trade the crash of 2008 in an hour. Doing it again is safe."""
+    from bearpit_admin.bots.scenarios import SCENARIOS, furnish
+
+    chosen = SCENARIOS.get(name)
+    if chosen is None:
+        raise Failure(f"There is no scenario {name}.", Exit.USAGE, "bearpit-admin demo scenarios")
+    confirm(f"Furnish the game at {here().server} with {chosen.title}?", yes)
+    made = run(lambda client: furnish(client, chosen))
+    tell(f"listed {', '.join(made)}" if made else "all of it is there already")
 
 
 @app.command("run", epilog="Example: bearpit-admin demo run --seed 7")
