@@ -141,6 +141,7 @@ class Running:
 
     port: int
     exchange: Exchange
+    engine: Engine
     settings: Settings
     bus: Bus
     scheduler: Scheduler
@@ -236,7 +237,7 @@ async def serve(
         )
     )
     try:
-        yield Running(port, exchange, settings, bus, scheduler)
+        yield Running(port, exchange, engine, settings, bus, scheduler)
     finally:
         await healths.enter_graceful_shutdown()
         streams.stop()

@@ -18,7 +18,9 @@ from rich.table import Table
 ROOT = Path(__file__).resolve().parents[2]
 FIELDS = ("name", "value", "unit", "yardstick", "ratio", "target", "met")
 ORDERS = ("place_order", "place_orders", "place_order_idle")
-FIGURES = (*ORDERS, "book", "price_fanout", "restart", "settlement", "screen", "admin_help")
+FIGURES = (
+    *ORDERS, "book", "price_fanout", "restart", "attention_tick", "settlement", "screen", "admin_help",
+)  # fmt: skip
 NAMES = {"price frames on time": "price_fanout", "price server's CPU": "price_fanout_cpu"}
 """What a benchmark calls its figures, where the table calls them otherwise."""
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,9 +65,16 @@ class Arena:
         return f"ledger proved after {trades} trades"
 
 
+def nothing_more() -> None:
+    """What an arena has beside its instruments and players, as a rule."""
+
+
 @contextmanager
-def opened() -> Iterator[Arena]:
-    """A new PostgreSQL and a server on it; both are ended and removed afterwards."""
+def opened(furnish: Callable[[], None] = nothing_more) -> Iterator[Arena]:
+    """A new PostgreSQL and a server on it; both are ended and removed afterwards.
+
+    `furnish` adds to the database before the server starts, inside a transaction.
+    """
     with tempfile.TemporaryDirectory(prefix="bearpit-bench-") as name:
         folder = Path(name)
         postgres = Postgres(folder / "postgres")
@@ -76,6 +83,8 @@ def opened() -> Iterator[Arena]:
                 url = postgres.url_of(database)
                 arena = Arena(database, url, ServerProcess(url, folder))
                 _furnish(arena)
+                with database.transaction():
+                    furnish()
                 arena.start()
                 try:
                     yield arena
