@@ -44,7 +44,7 @@ def engine(venue: Venue) -> Engine:
 async def step(venue: Venue, time: Time, seconds: float = 1.0) -> None:
     """Let time pass, and the steps that are due then be made and committed."""
     time.pass_by(seconds)
-    await engine(venue).step()
+    await engine(venue).prices.step()
     await venue.settled()
 
 

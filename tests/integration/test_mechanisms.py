@@ -86,7 +86,7 @@ async def test_a_step_that_is_not_committed_has_not_been_made(postgres: Postgres
             agree(floor)
             time.pass_by(1)
             with broken(Moved, "add_to"), pytest.raises(Refused, match="database"):
-                await engine(floor).step()
+                await engine(floor).prices.step()
             await floor.settled()
             agree(floor)
             await step(floor, time, 0)  # nothing else is due that the fault could hit

@@ -101,7 +101,7 @@ async def test_a_scheduled_headline_comes_out_when_its_time_has_come(floor: Venu
         await step(floor, time, 29)
         assert await price(floor, "TEA") == 10_000
         await step(floor, time, 1)
-        await engine(floor).tell_news()
+        await engine(floor).prices.tell_news()
         async for frame in frames:
             if frame.update.headlines:
                 break
@@ -121,7 +121,7 @@ async def test_of_two_servers_only_one_tells_it_and_players_of_both_hear_it(floo
         async with asyncio.timeout(10):
             await anext(stream)
             time.pass_by(31)
-            await asyncio.gather(*(engine(one).tell_news() for one in (floor, other, floor, other)))
+            await asyncio.gather(*(engine(one).prices.tell_news() for one in (floor, other, floor, other)))
             while True:
                 if (await anext(stream)).update.headlines:
                     break
@@ -148,7 +148,7 @@ async def test_a_withdrawn_headline_never_comes_out(floor: Venue, time: Time) ->
     assert (await operator.pricing.WithdrawNews(request)).headline.withdrawn
     for _ in range(70):
         await step(floor, time)
-    await engine(floor).tell_news()
+    await engine(floor).prices.tell_news()
     assert (await status(ada), await listed(ada)) == ([], [])
     assert await price(floor, "OIL") == 10_000
     assert (await refused(operator.pricing.WithdrawNews(request))).reason == "NOT_POSSIBLE_NOW"

@@ -24,6 +24,7 @@ class Scope(StrEnum):
 
     MARKET_READ = "market.read"
     ADMIN_READ = "admin.read"
+    PRICES_PUSH = "prices.push"
 
 
 @app.command(epilog="Example: bearpit-admin tokens create kiosk --scope market.read > kiosk.token")

@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Sequence
+from datetime import datetime, tzinfo
 from typing import TypeVar
 
 from bearpit_server.events.bus import Bus
@@ -22,25 +21,21 @@ from bearpit_server.exchange.commands import (
     Look,
     Place,
     Placed,
-    Pushed,
     Result,
     SetPhase,
-    Step,
 )
 from bearpit_server.exchange.dealers import Dealer
 from bearpit_server.exchange.listings import Listing, Listings
-from bearpit_server.exchange.looks import Looks
 from bearpit_server.exchange.matcher import Matcher
-from bearpit_server.exchange.pricing import Group, Pricing
+from bearpit_server.exchange.prices import Prices
+from bearpit_server.exchange.pricing import Pricing
 from bearpit_server.exchange.shards import RENEW_SECONDS, Shards
-from bearpit_server.exchange.standing import Attention, Standing, find, stand
 from bearpit_server.exchange.writer import Writer
 from bearpit_server.ledger.accounts import Accounts
 from bearpit_server.rules.limits import Wish, check_phase
 from bearpit_server.rules.orders import OrderType, Side, TimeInForce
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.sessions import Override, Phase, next_open
-from bearpit_server.rules.units import BPS
 from bearpit_server.rules.windows import check_orders
 from bearpit_server.storage import clock, hours, requests
 from bearpit_server.storage.database import Database
@@ -53,10 +48,6 @@ T = TypeVar("T")
 
 PHASE_SECONDS = 0.25
 """How often the calendar is asked whether a phase has changed."""
-LATE_PART, LATE_LEAST_MS = 10, 20
-MOST_STEP_WAIT = 0.25
-LEAST_STEP_WAIT = 0.001
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 class Engine:
@@ -81,13 +72,6 @@ class Engine:
         self._accounts = Accounts(database)
         self.listings = Listings()
         self.pricing = Pricing()
-        self.looks = Looks(self.pricing.groups)
-        self._foreseen = False
-        self._next_headline: datetime | None = None
-        self.late_steps: Counter[int] = Counter()
-        """By group: steps since the start that came later than a tenth of their interval, or 20 ms."""
-        self._waiting: set[int] = set()
-        """Groups that waited for their next step when it was last looked: only these can be late."""
         self.shards = Shards(address)
         self.market = hours.Market(Override.NONE, False, None)
         self.books = Books(self._accounts)
@@ -97,8 +81,7 @@ class Engine:
         )  # fmt: skip
         self._writer: Writer[Command] = Writer("matcher", database.prefer_indexes, self.matcher.work)
         self._refreshing = asyncio.Lock()
-        self._moving = asyncio.Lock()
-        """One step after the other: what is due follows from when the last one was made."""
+        self.prices = Prices(self, self.books, self.listings, self.pricing, database, bus)
 
     # Life
 
@@ -115,8 +98,7 @@ class Engine:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._keep_leases())
             tasks.create_task(self._keep_phases())
-            tasks.create_task(self._keep_prices())
-            tasks.create_task(self._keep_news())
+            tasks.create_task(self.prices.run())
 
     async def stop(self) -> None:
         """Finish what was begun, and give the shards up."""
@@ -130,7 +112,7 @@ class Engine:
         self.listings.load()
         self.pricing.load(self.listings.by_id.values(), clock.now())
         self._settings.load()
-        self._next_headline = headlines.next_at()
+        self.prices.next_headline = headlines.next_at()
         self.market = hours.read()
 
     def _prepare_accounts(self) -> None:
@@ -155,137 +137,6 @@ class Engine:
         while True:
             await asyncio.sleep(PHASE_SECONDS)
             self._follow_calendar()
-            await self._foresee()
-
-    # Prices that move by themselves
-
-    async def _keep_prices(self) -> None:
-        while True:
-            due = self.next_step_at()
-            wait = MOST_STEP_WAIT if due is None else (due - clock.now()).total_seconds()
-            await asyncio.sleep(min(max(wait, LEAST_STEP_WAIT), MOST_STEP_WAIT))
-            try:
-                await self.step()
-            except Refused as refused:
-                logger.warning("prices stand still: %s", refused)
-            except Exception:
-                logger.exception("prices stand still")
-
-    async def _keep_news(self) -> None:
-        while True:
-            due = self._next_headline
-            wait = PHASE_SECONDS if due is None else (due - clock.now()).total_seconds()
-            await asyncio.sleep(min(max(wait, LEAST_STEP_WAIT), PHASE_SECONDS))
-            try:
-                await self.tell_news()
-            except Refused as refused:
-                logger.warning("headlines wait: %s", refused)
-            except Exception:
-                logger.exception("headlines wait")
-
-    async def tell_news(self) -> None:
-        """Let everybody see the headlines whose time has come; they move prices from then on."""
-        now = clock.now()
-        if self._next_headline is None or self._next_headline > now:
-            return
-
-        def tell() -> datetime | None:
-            headlines.tell(now)
-            return headlines.next_at()
-
-        self._next_headline = await self._database.run(tell)
-        self._bus.publish([StatusChange()])
-
-    def next_step_at(self) -> datetime | None:
-        """When the next step of a group of this process is due; None: there is none."""
-        return min((self._due(group) for group in self._stepping()), default=None)
-
-    async def push(self, listing: Listing, price_cents: int, at: datetime) -> None:
-        """Take a price from outside. Raises Refused."""
-        if not listing.group_id:
-            raise Refused("NOT_POSSIBLE_NOW", f"the price of {listing.symbol} is not pushed")
-        answer: Answer[None] = Answer(self._loop)
-        self._writer.put(Step(listing.group_id, {}, answer, Pushed(listing.id, price_cents, at)))
-        await answer.wait()
-
-    async def step(self) -> None:
-        """Let all groups make their steps that are due, and wait until these are committed."""
-        async with self._moving:
-            await self._step()
-
-    async def _step(self) -> None:
-        now = clock.now()
-        answers = []
-        stepping = self._stepping()
-        waiting, self._waiting = self._waiting, {group.id for group in stepping}
-        for group in stepping:
-            due = self._due(group)
-            if due > now:
-                continue
-            answer: Answer[None] = Answer(self._loop)
-            self._writer.put(Step(group.id, self.looks.scores(group, now), answer))
-            self.looks.reset(group, now)
-            answers.append((group, due, answer))
-        for group, due, answer in answers:
-            await answer.wait()
-            allowed = max(group.interval_ms / LATE_PART, LATE_LEAST_MS)
-            if group.id in waiting and (clock.now() - due).total_seconds() * 1000 > allowed:
-                self.late_steps[group.id] += 1
-
-    async def standing(self, group_name: str) -> Standing:
-        """Where players look in a group; see `Exchange.attention`."""
-        group = find(self.pricing.groups.values(), group_name)
-        for listing in self.listings.by_id.values():
-            if listing.group_id == group.id and listing.id not in self.books.desks:
-                raise self.matcher.not_here(listing)
-        scores = self.looks.scores(group, clock.now())
-
-        def read() -> list[Attention]:
-            return stand(group, self.books.members(group.id), self.listings.by_id, scores)
-
-        instruments = tuple(await self.look(read))
-        is_stepping = group in self._stepping()
-        next_at = max(self._due(group), clock.now()) if is_stepping else None
-        return Standing(group.name, instruments, next_at)
-
-    async def _foresee(self) -> None:
-        """Let quotes tell where the players look, and what that would make of prices."""
-        now = clock.now()
-        scores = {group.id: self.looks.scores(group, now) for group in self._stepping()}
-        if any(scores.values()) or self._foreseen:
-            self._foreseen = any(scores.values())
-            self._bus.publish(await self.look(lambda: self._estimates(scores)))
-
-    def _estimates(self, scores: Mapping[int, Mapping[int, int]]) -> list[QuoteRecord]:
-        """The quotes that tell something new; on the matcher's thread."""
-        told = []
-        for group_id, mine in scores.items():
-            group, desks = self.pricing.groups[group_id], self.books.members(group_id)
-            members = {desk.id: self.listings.by_id[desk.id].parameters for desk in desks}
-            states = {desk.id: desk.state for desk in desks}
-            foreseen = group.mechanism.estimate(group.parameters, members, states, mine) if mine else {}
-            total = sum(mine.values()) or 1
-            for desk in desks:
-                if desk.foresee(mine.get(desk.id, 0) * BPS // total, foreseen.get(desk.id, 0)):
-                    told.append(desk.quote())
-        self.books.quotes.update((quote.instrument_id, quote) for quote in told)
-        return told
-
-    def _stepping(self) -> list[Group]:
-        """The groups whose prices move by themselves, and whose books are here and open."""
-        here = {desk.group.id for desk in self._dealers() if desk.group and desk.phase is Phase.OPEN}
-        return [group for id_ in sorted(here) if (group := self.pricing.groups[id_]).interval_ms]
-
-    def _dealers(self) -> list[Dealer]:
-        return [desk for desk in [*self.books.desks.values()] if isinstance(desk, Dealer)]
-
-    @staticmethod
-    def _due(group: Group) -> datetime:
-        """When a group's next step is due: on a beat that does not drift, from when it last stepped."""
-        if group.stepped_at is None:
-            return EPOCH
-        ms = int(group.stepped_at.timestamp() * 1000)
-        return datetime.fromtimestamp((ms - ms % group.interval_ms + group.interval_ms) / 1000, UTC)
 
     async def _renew(self) -> None:
         gained, lost = await self._database.run(self.shards.renew)
@@ -406,6 +257,10 @@ class Engine:
         answer: Answer[list[Result | None]] = Answer(self._loop)
         self._writer.put(Place(owner_id, candidates, results, origin, answer))
         return await answer.wait()
+
+    def not_here(self, listing: Listing) -> Refused:
+        """The refusal of what an instrument is asked whose book is not here."""
+        return self.matcher.not_here(listing)
 
     async def look(self, read: Callable[[], T]) -> T:
         """Read from the books, between changes; answered when what is read is committed."""

@@ -108,30 +108,30 @@ class Exchange:
 
     async def push(self, symbol: str, price_cents: int, at: datetime) -> None:
         """Take a price from outside, made at a moment; it holds when this returns. Raises Refused."""
-        await self._engine.push(self.listings.find(symbol), price_cents, at)
+        await self._engine.prices.push(self.listings.find(symbol), price_cents, at)
 
     def late_steps(self, group_id: int) -> int:
         """How many of a group's steps came late since this process started."""
-        return self._engine.late_steps[group_id]
+        return self._engine.prices.late_steps[group_id]
 
     # Where players look
 
     def watching(self, player_id: int, instrument_id: int) -> AbstractContextManager[None]:
         """A player has an instrument before him while the block lasts; player 0 is nobody."""
         listing = self.listings.by_id[instrument_id]
-        return self._engine.looks.watching(player_id, listing.group_id, listing.id)
+        return self._engine.prices.looks.watching(player_id, listing.group_id, listing.id)
 
     def glance(self, player_id: int, instrument_id: int) -> None:
         """A player has looked an instrument up; player 0 is nobody."""
         listing = self.listings.by_id.get(instrument_id)
         if listing is not None:
-            self._engine.looks.glance(player_id, listing.group_id, listing.id)
+            self._engine.prices.looks.glance(player_id, listing.group_id, listing.id)
 
     async def attention(self, group_name: str) -> Standing:
         """Where players look in a group; "": the first by name. Raises Refused NOT_FOUND, or UNAVAILABLE
         while its instruments are not here.
         """
-        return await self._engine.standing(group_name)
+        return await self._engine.prices.standing(group_name)
 
     # Orders
 
