@@ -183,20 +183,53 @@ class Plan:
         return sum(trade.buyer_fee_cents + trade.seller_fee_cents for trade in self.trades)
 
 
-def plan(trades: Iterable[Reversible], free: Funds, policy: Policy) -> Plan:
-    """How to reverse these trades, in whatever order they come. Takes time in proportion to them.
+@dataclass(slots=True)
+class Outline:
+    """What reversing some trades moves, before anybody is asked what he has."""
 
-    `free` tells at least of every player and asset in them.
-    """
+    trades: list[Reversible]
+    """Newest first."""
+    flows: "_Flows"
+    costs: list[CostChange]
+
+    @property
+    def keys(self) -> list[tuple[int, int]]:
+        """Every player and asset that is moved."""
+        return [*self.flows]
+
+    def earmarks(self, made: "Plan") -> dict[tuple[int, int], int]:
+        """By player and asset, what must be kept from the first of a plan's reversals to its last movement.
+
+        It is there once `before` is made. What is kept rises and falls with what the reversals bring and
+        take; all else of a player's is free meanwhile.
+        """
+        gives: dict[tuple[int, int], int] = defaultdict(int)
+        for move in made.after:
+            if move.giver.kind is Kind.PLAYER:
+                gives[move.giver.id, move.asset] += move.amount
+        kept = {key: max(-flow.lowest, gives.pop(key, 0) - flow.net) for key, flow in self.flows.items()}
+        return kept | gives
+
+    def plan(self, free: Funds, policy: Policy) -> "Plan":
+        """How to do it. `free` tells at least of all `keys`. Takes time in proportion to these."""
+        made = Plan(policy, self.trades, _shortages(self.flows, free, self.trades), self.costs)
+        if policy is not Policy.REFUSE:
+            _cover(made, self.flows, free)
+        if policy is not Policy.REFUSE or not made.shortages:
+            _bridge(made, self.flows, free)
+        return made
+
+
+def outline(trades: Iterable[Reversible]) -> Outline:
+    """What reversing these trades moves, in whatever order they come. Takes time in proportion to them."""
     newest_first = sorted(trades, key=lambda trade: trade.trade_id, reverse=True)
     assert all(a.trade_id != b.trade_id for a, b in pairwise(newest_first)), "a trade is reversed once"
-    flows = _flows(newest_first)
-    made = Plan(policy, newest_first, _shortages(flows, free, newest_first), _costs(newest_first))
-    if policy is not Policy.REFUSE:
-        _cover(made, flows, free)
-    if policy is not Policy.REFUSE or not made.shortages:
-        _bridge(made, flows, free)
-    return made
+    return Outline(newest_first, _flows(newest_first), _costs(newest_first))
+
+
+def plan(trades: Iterable[Reversible], free: Funds, policy: Policy) -> Plan:
+    """How to reverse these trades: their outline, and what comes of it with what is free."""
+    return outline(trades).plan(free, policy)
 
 
 def reversal(trade: Reversible) -> list[Movement]:

@@ -20,6 +20,7 @@ from bearpit_server.rules.rollbacks import (
     Reversible,
     Shortage,
     differences,
+    outline,
     plan,
     reversal,
     spent,
@@ -243,6 +244,41 @@ def test_everybody_gets_what_is_his_and_the_short_give_all_they_have(
     assert made.charges == owed
     house = sum(short.value_cents for short in made.shortages) if policy is Policy.HOUSE else 0
     assert made.house_pays_cents == house
+
+
+@settings(deadline=None, derandomize=True, max_examples=300)
+@given(starts, histories, paying, st.integers(1, 4), st.booleans())
+def test_with_what_it_needs_set_aside_a_rollback_can_be_made_in_parts_whatever_is_spent_between(
+    start: list[tuple[int, int, int]], history: list[Step], policy: Policy, size: int, spends_all: bool
+) -> None:
+    ledger = lived(start, history)
+    drawn = outline(ledger.chosen)
+    made = drawn.plan(ledger.free(), policy)
+    for move in made.before:
+        ledger.move(move.giver, move.taker, move.asset, move.amount)
+    kept = Counter(drawn.earmarks(made))
+    assert min(kept.values(), default=0) >= 0
+    ledger.held.update(kept)
+    for at in range(0, len(made.trades), size):
+        free = ledger.free()
+        assert min(free.values()) >= 0
+        if spends_all:
+            for (owner, asset), amount in free.items():
+                if amount:
+                    ledger.move(Party(Kind.PLAYER, owner), OUTSIDE, asset, amount)
+        ledger.held.subtract(kept)
+        before = Counter(ledger.balances)
+        for trade in made.trades[at : at + size]:
+            for move in reversal(trade):
+                ledger.move(move.giver, move.taker, move.asset, move.amount)
+        for owner, asset in kept:
+            key = Party(Kind.PLAYER, owner), asset
+            kept[owner, asset] += ledger.balances[key] - before[key]
+        ledger.held.update(kept)
+        assert ledger.free() == (dict.fromkeys(free, 0) if spends_all else free)
+    ledger.held.subtract(kept)
+    for move in made.after:
+        ledger.move(move.giver, move.taker, move.asset, move.amount)
 
 
 @settings(deadline=None, derandomize=True)
