@@ -225,7 +225,7 @@ def commit_trades(trades: Sequence[TradeRecord]) -> None:
         by_moment.setdefault(trade.executed_at, []).append(trade)
     for at, batch in by_moment.items():
         rows = [
-            (t.trade_id, t.instrument_id, t.price_cents, t.quantity, t.aggressor, 1, 2, 1, 2, 0, 0)
+            (t.trade_id, t.instrument_id, t.price_cents, t.quantity, t.aggressor, 1, 2, 1, 2, 0, 0, 0, 0)
             for t in batch
         ]
         with bulk.written() as writes:

@@ -46,6 +46,8 @@ class FillRecord:
     fee_cents: int
     maker: bool
     executed_at: datetime
+    reversed: bool = False
+    """Whether a rollback has reversed it since."""
 
 
 @record
@@ -68,6 +70,8 @@ class WalletChange:
     held_cents: int
     positions: tuple[tuple[int, int, int, int, int], ...]
     """Those that changed: asset, quantity, held, cost in cents, realised gain in cents."""
+    debt_cents: int | None = None
+    """What the player owes the house; None: what he owed before."""
 
 
 @record
@@ -81,6 +85,8 @@ class TradeRecord:
     quantity: int
     aggressor: int
     executed_at: datetime
+    reversed: bool = False
+    """Whether a rollback has reversed it since."""
 
 
 @record

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
+import peewee as pw
+
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import FillRecord, OrderRecord
 from bearpit_server.exchange.commands import AMEND, Placed
@@ -19,7 +21,7 @@ from bearpit_server.rules.refusals import Refused, not_found
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.rules.units import fee_on
 from bearpit_server.storage import requests
-from bearpit_server.storage.models import CASH, Account, DayUsage, Instrument, Order, Trade
+from bearpit_server.storage.models import CASH, Account, DayUsage, Instrument, Order, Reversal, Trade
 from bearpit_server.storage.settings import Settings
 
 INT64_MAX = 2**63 - 1
@@ -104,10 +106,12 @@ def fills_of(record: OrderRecord, limit: int = 1000) -> list[FillRecord]:
     column = Trade.buyer_id if record.side == Side.BUY else Trade.seller_id
     order = Trade.buy_order_id if record.side == Side.BUY else Trade.sell_order_id
     rows = (
-        Trade.select()
+        Trade.select(Trade, Reversal.reversed_at.alias("reversed_at"))
+        .join(Reversal, pw.JOIN.LEFT_OUTER, on=(Reversal.trade_id == Trade.id))
         .where(column == record.player_id, order == record.order_id)
         .order_by(Trade.id)
         .limit(limit)
+        .objects()
     )
     return [_fill(row, record.symbol, Side(record.side)) for row in rows]
 
@@ -117,8 +121,10 @@ def fills(owner_id: int, instrument_id: int | None, before_id: int | None, limit
     found: list[FillRecord] = []
     for side, owner in ((Side.BUY, Trade.buyer_id), (Side.SELL, Trade.seller_id)):
         query = (
-            Trade.select(Trade, Instrument.symbol.alias("symbol"))
+            Trade.select(Trade, Instrument.symbol.alias("symbol"), Reversal.reversed_at.alias("reversed_at"))
             .join(Instrument, on=(Instrument.id == Trade.instrument_id))
+            .switch(Trade)
+            .join(Reversal, pw.JOIN.LEFT_OUTER, on=(Reversal.trade_id == Trade.id))
             .where(owner == owner_id)
             .order_by(Trade.id.desc())
             .limit(limit)
@@ -138,7 +144,10 @@ def _fill(row: Trade, symbol: str, side: Side) -> FillRecord:
         mine, other, fee = other, mine, row.seller_fee_cents
     # In an auction the earlier order is the maker; otherwise the side that did not start the trade.
     maker = row.aggressor != side if row.aggressor else mine < other
-    return FillRecord(row.id, mine, symbol, side, row.price_cents, row.quantity, fee, maker, row.executed_at)
+    return FillRecord(
+        row.id, mine, symbol, side, row.price_cents, row.quantity, fee, maker, row.executed_at,
+        row.reversed_at is not None,
+    )  # fmt: skip
 
 
 # Previews

@@ -1,12 +1,13 @@
 """Orders and trades of anyone, newest first; inside the caller's transaction."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import peewee as pw
 
 from bearpit_server.rules.orders import OrderStatus
 from bearpit_server.rules.refusals import not_found
-from bearpit_server.storage.models import Instrument, Order, Player, Trade
+from bearpit_server.storage.models import Instrument, Order, Player, Reversal, Trade
 
 INT64_MAX = 2**63 - 1
 
@@ -37,6 +38,8 @@ class ListedTrade:
     symbol: str
     buyer: str
     seller: str
+    reversed: bool = False
+    """Whether a rollback has reversed it."""
 
 
 def orders(which: Which, before_id: int | None, limit: int) -> list[ListedOrder]:
@@ -72,6 +75,11 @@ def trades(which: Which, before_id: int | None, limit: int) -> list[ListedTrade]
     return sorted(found, key=lambda trade: -trade.row.id)[:limit]
 
 
+def by_ids(ids: Sequence[int]) -> list[ListedTrade]:
+    """These trades, newest first."""
+    return _trades(Which(), Trade.id << [*ids], None, len(ids)) if ids else []
+
+
 def _orders() -> pw.ModelSelect:
     return (
         Order.select(Order, Instrument.symbol.alias("symbol"), Player.name.alias("player_name"))
@@ -90,13 +98,19 @@ def _trades(which: Which, side: pw.Expression | None, before_id: int | None, lim
     buyer, seller = Player.alias(), Player.alias()
     query = (
         Trade.select(
-            Trade, Instrument.symbol.alias("symbol"), buyer.name.alias("buyer"), seller.name.alias("seller")
+            Trade,
+            Instrument.symbol.alias("symbol"),
+            buyer.name.alias("buyer"),
+            seller.name.alias("seller"),
+            Reversal.reversed_at.alias("reversed_at"),
         )
         .join(Instrument, on=(Instrument.id == Trade.instrument_id))
         .switch(Trade)
         .join(buyer, on=(buyer.id == Trade.buyer_id))
         .switch(Trade)
         .join(seller, on=(seller.id == Trade.seller_id))
+        .switch(Trade)
+        .join(Reversal, pw.JOIN.LEFT_OUTER, on=(Reversal.trade_id == Trade.id))
         .order_by(Trade.id.desc())
         .limit(limit)
     )
@@ -106,4 +120,7 @@ def _trades(which: Which, side: pw.Expression | None, before_id: int | None, lim
         query = query.where(Trade.id < before_id)
     if which.instrument_id is not None:
         query = query.where(Trade.instrument_id == which.instrument_id)
-    return [ListedTrade(row, row.symbol, row.buyer, row.seller) for row in query.objects()]
+    return [
+        ListedTrade(row, row.symbol, row.buyer, row.seller, row.reversed_at is not None)
+        for row in query.objects()
+    ]

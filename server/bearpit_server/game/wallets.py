@@ -31,6 +31,8 @@ class Wallet:
     cash_cents: int
     held_cents: int
     positions: tuple[Position, ...]
+    debt_cents: int = 0
+    """What the player owes the house."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +53,24 @@ def of(player_id: int) -> Wallet:
     """Cash and positions as they are now, in one statement, so that they belong together."""
     rows = (
         Account.select(
-            Account.asset, Instrument.symbol, Account.balance, Account.held,
+            Account.asset, Account.kind, Instrument.symbol, Account.balance, Account.held,
             Account.cost_cents, Account.realised_cents,
         )
         .join(Instrument, pw.JOIN.LEFT_OUTER, on=(Instrument.id == Account.asset))
-        .where(Account.owner == player_id, Account.kind == "player")
+        .where(Account.owner == player_id)
         .order_by(Instrument.symbol)
         .tuples()
     )  # fmt: skip
-    cash = held = 0
+    cash = held = debt = 0
     positions = []
-    for asset, symbol, balance, account_held, cost, realised in rows:
-        if asset == CASH:
+    for asset, kind, symbol, balance, account_held, cost, realised in rows:
+        if kind == "debt":
+            debt = -balance
+        elif asset == CASH:
             cash, held = balance, account_held
         elif balance or realised:
             positions.append(Position(symbol, balance, account_held, cost, realised))
-    return Wallet(player_id, cash, held, tuple(positions))
+    return Wallet(player_id, cash, held, tuple(positions), debt)
 
 
 def movements(player_id: int, asset: int, before_id: int | None, limit: int) -> list[Movement]:

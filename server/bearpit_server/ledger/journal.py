@@ -55,6 +55,7 @@ class Journal:
         self.at = at
         self.accounts: dict[int, Balance] = {}
         self._cash: dict[int, Balance] = {}
+        self._debts: dict[int, Balance] = {}
         self._postings: list[tuple[int, int, int, int, int, int, str, str, str, str]] = []
 
     def lock(self, ids: Iterable[int]) -> None:
@@ -69,6 +70,17 @@ class Journal:
             self.accounts[account.id] = account
             if account.asset == CASH and account.kind == "player":
                 self._cash[account.owner_id] = account
+            elif account.kind == "debt":
+                self._debts[account.owner_id] = account
+
+    def add(self, ids: Iterable[int]) -> None:
+        """Take in accounts that this transaction has made: nobody else can see them, so none waits."""
+        for row in bulk.lock_accounts(set(ids)):
+            account = Balance(*row)
+            assert account.id not in self.accounts and not account.balance, "it was just made"
+            self.accounts[account.id] = account
+            if account.kind == "debt":
+                self._debts[account.owner_id] = account
 
     def cash_of(self, owner_id: int) -> Balance:
         """A player's locked cash account."""
@@ -177,6 +189,7 @@ class Journal:
             cash.balance,
             cash.held,
             tuple((a.asset, a.balance, a.held, a.cost_cents, a.realised_cents) for a in shares),
+            -self._debts[owner].balance if owner in self._debts else None,
         )
 
 

@@ -287,6 +287,7 @@ def trade(record: TradeRecord) -> pb.Trade:
         quantity=record.quantity,
         aggressor=cast(pb.Aggressor, record.aggressor),
         executed_at=translate.timestamp(record.executed_at),
+        reversed=record.reversed,
     )
 
 

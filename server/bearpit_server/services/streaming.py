@@ -318,6 +318,7 @@ def wallets_frame(frame: Frame[WalletChange], exchange: Exchange) -> wallet_pb2.
         into.player_id = frame.content.player_id
         into.cash_cents = frame.content.cash_cents
         into.held_cents = frame.content.held_cents
+        into.debt_cents = frame.content.debt_cents or 0
         into.positions.extend(_positions(frame.content, exchange))
     return made
 

@@ -68,7 +68,11 @@ def wallet(of: Wallet) -> wallet_pb2.Wallet:
         for position in of.positions
     ]
     return wallet_pb2.Wallet(
-        cash_cents=of.cash_cents, held_cents=of.held_cents, positions=positions, player_id=of.player_id
+        cash_cents=of.cash_cents,
+        held_cents=of.held_cents,
+        positions=positions,
+        player_id=of.player_id,
+        debt_cents=of.debt_cents,
     )
 
 
@@ -214,6 +218,7 @@ def write_fill(into: trading_pb2.Fill, record: FillRecord) -> None:
     into.fee_cents = record.fee_cents
     into.maker = record.maker
     into.executed_at.CopyFrom(timestamp(record.executed_at))
+    into.reversed = record.reversed
 
 
 def trade(listed: ListedTrade) -> admin_pb2.PlayerTrade:
@@ -226,6 +231,7 @@ def trade(listed: ListedTrade) -> admin_pb2.PlayerTrade:
         quantity=row.quantity,
         aggressor=cast(market_pb2.Aggressor, row.aggressor),
         executed_at=timestamp(row.executed_at),
+        reversed=listed.reversed,
     )
     return admin_pb2.PlayerTrade(
         trade=public,

@@ -292,7 +292,8 @@ class Rollback(Row):
     done_at = DateTimeTZField(null=True)
     total = pw.BigIntegerField(default=0)
     done = pw.BigIntegerField(default=0)
-    effects = BinaryJSONField(null=True)
+    effects = BinaryJSONField(null=True)  # null: not begun
+    closing = BinaryJSONField(null=True)  # the movements after the last reversal, until they are made
     failure = pw.TextField(default="")
     proof = pw.TextField(default="")
 
@@ -301,14 +302,26 @@ class Rollback(Row):
 
 
 class Reversal(Row):
-    """A trade that a rollback has reversed."""
+    """A trade that a rollback has reversed, or, without a time, is about to."""
 
     trade_id = pw.BigIntegerField(primary_key=True)
     rollback_id = pw.BigIntegerField()
-    reversed_at = DateTimeTZField()
+    reversed_at = DateTimeTZField(null=True)
 
     class Meta:
         table_name = "reversals"
+
+
+class Earmark(Row):
+    """What a rollback under way holds on an account: what it needs of it, and what it has put there."""
+
+    rollback_id = pw.BigIntegerField()
+    account_id = pw.BigIntegerField()
+    amount = pw.BigIntegerField()
+
+    class Meta:
+        table_name = "earmarks"
+        primary_key = pw.CompositeKey("rollback_id", "account_id")
 
 
 class Market(Row):
@@ -535,6 +548,6 @@ class Shard(Row):
 
 TABLES: tuple[type[Row], ...] = (
     Player, SignIn, RefreshToken, ServiceToken, Setting, Instrument, Group, Mark, Recording, Bar, News,
-    Window, WindowInstrument, Snapshot, SettledPrice, Rollback, Reversal, Market, Account, Posting, Order,
-    Trade, Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
+    Window, WindowInstrument, Snapshot, SettledPrice, Rollback, Reversal, Earmark, Market, Account, Posting,
+    Order, Trade, Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
 )  # fmt: skip

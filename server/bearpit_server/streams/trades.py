@@ -2,11 +2,14 @@
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic
+
+import peewee as pw
 
 from bearpit_server.events.records import TradeRecord
 from bearpit_server.storage.database import Database
-from bearpit_server.storage.models import Instrument, Trade
+from bearpit_server.storage.models import Instrument, Reversal, Trade
 from bearpit_server.streams.feed import FARTHEST, PAGE, Feed, Follower, Numbered, too_old
 from bearpit_server.streams.subscription import Encode, F, OpenStreams, heartbeat, snapshot, update
 
@@ -76,11 +79,12 @@ class _TradeFeed(Feed[F]):
         return self._memory[-1].trade_id if self._memory else 0
 
     def hear(self, trades: Sequence[TradeRecord]) -> None:
-        """Take trades in, in order; some may be known already."""
+        """Take trades in, in order; some may be known already, and some told again as they are reversed."""
         if self._floor is None:
             self._early.extend(trades)
             return
-        trades = [trade for trade in trades if trade.trade_id > self.last]
+        self._mark({trade.trade_id for trade in trades if trade.reversed})
+        trades = [trade for trade in trades if trade.trade_id > self.last and not trade.reversed]
         if not trades:
             return
         self._remember(trades)
@@ -130,6 +134,12 @@ class _TradeFeed(Feed[F]):
             early, self._early = self._early, []
             self.hear(early)
 
+    def _mark(self, reversed_ids: set[int]) -> None:
+        """Let those who come from now on see what is reversed."""
+        if reversed_ids:
+            marked = (replace(t, reversed=t.reversed or t.trade_id in reversed_ids) for t in self._memory)
+            self._memory = deque(marked, maxlen=MEMORY)
+
     def _remember(self, trades: Sequence[TradeRecord]) -> None:
         for trade in trades:
             if len(self._memory) == MEMORY:
@@ -142,7 +152,7 @@ class _TradeFeed(Feed[F]):
 
 _COLUMNS = (
     Trade.id, Trade.instrument_id, Instrument.symbol, Trade.price_cents, Trade.quantity, Trade.aggressor,
-    Trade.executed_at,
+    Trade.executed_at, Reversal.reversed_at.is_null(False),
 )  # fmt: skip
 
 
@@ -151,6 +161,8 @@ def newest(limit: int, before: int | None = None, instrument_id: int | None = No
     query = (
         Trade.select(*_COLUMNS)
         .join(Instrument, on=(Instrument.id == Trade.instrument_id))
+        .switch(Trade)
+        .join(Reversal, pw.JOIN.LEFT_OUTER, on=(Reversal.trade_id == Trade.id))
         .order_by(Trade.id.desc())
         .limit(limit)
     )
@@ -166,6 +178,8 @@ def _after(instrument_id: int, after: int) -> list[TradeRecord]:
     query = (
         Trade.select(*_COLUMNS)
         .join(Instrument, on=(Instrument.id == Trade.instrument_id))
+        .switch(Trade)
+        .join(Reversal, pw.JOIN.LEFT_OUTER, on=(Reversal.trade_id == Trade.id))
         .where(Trade.instrument_id == instrument_id, Trade.id > after)
         .order_by(Trade.id)
         .limit(PAGE)

@@ -1,6 +1,7 @@
 """Wallets: cash and positions, then every change; one that was lost is told as a whole wallet."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic
 
 from bearpit_server.events.records import WalletChange
@@ -36,6 +37,7 @@ class _WalletFeed(PlayerFeed[WalletChange, F], Generic[F]):
     def __init__(self, hub: WalletHub[F], player_id: int) -> None:
         super().__init__(hub, player_id)
         self._wallets = hub
+        self._debt_cents = 0
 
     async def open(self, after: int) -> tuple[int, Sequence[Numbered[F]]]:
         if after and self.last is not None and after <= self.last and self.since(after) is not None:
@@ -54,31 +56,38 @@ class _WalletFeed(PlayerFeed[WalletChange, F], Generic[F]):
         return [self._snapshot(wallet)] if wallet.sequence > after else [], True
 
     def _snapshot(self, wallet: WalletChange) -> Numbered[F]:
+        self._debt_cents = wallet.debt_cents or 0
         return wallet.sequence, self._wallets.encode(snapshot(wallet.sequence, wallet))
 
     def heartbeat(self, number: int) -> F:
         return self._wallets.encode(heartbeat(number))
 
     def _encode(self, record: WalletChange) -> F:
+        if record.debt_cents is not None:
+            self._debt_cents = record.debt_cents
+        # Few changes tell of debts, but each update does: what it does not name would look paid.
+        record = replace(record, debt_cents=self._debt_cents)
         return self._wallets.encode(update(record.sequence, record))
 
 
 def whole(player_id: int) -> WalletChange:
     """All that a player has, with its number: one statement, so that it belongs together."""
-    cash = held = version = 0
+    cash = held = version = debt = 0
     positions = []
     rows = (
         Account.select(
-            Account.asset, Account.balance, Account.held, Account.version, Account.cost_cents,
+            Account.asset, Account.kind, Account.balance, Account.held, Account.version, Account.cost_cents,
             Account.realised_cents,
         )
-        .where(Account.owner == player_id, Account.kind == "player")
+        .where(Account.owner == player_id)
         .order_by(Account.asset)
         .tuples()
     )  # fmt: skip
-    for asset, balance, account_held, account_version, cost, realised in rows:
-        if asset == CASH:
+    for asset, kind, balance, account_held, account_version, cost, realised in rows:
+        if kind == "debt":
+            debt = -balance
+        elif asset == CASH:
             cash, held, version = balance, account_held, account_version
         elif balance or realised:
             positions.append((asset, balance, account_held, cost, realised))
-    return WalletChange(player_id, version, cash, held, tuple(positions))
+    return WalletChange(player_id, version, cash, held, tuple(positions), debt)

@@ -162,6 +162,7 @@ CREATE TABLE rollbacks (
     total bigint NOT NULL DEFAULT 0,
     done bigint NOT NULL DEFAULT 0,
     effects jsonb,
+    closing jsonb,
     failure text NOT NULL DEFAULT '',
     proof text NOT NULL DEFAULT '',
     CONSTRAINT two_operators_for_a_window
@@ -172,9 +173,16 @@ CREATE UNIQUE INDEX a_window_is_rolled_back_once ON rollbacks (window_id) WHERE 
 CREATE TABLE reversals (
     trade_id bigint PRIMARY KEY,
     rollback_id bigint NOT NULL REFERENCES rollbacks,
-    reversed_at timestamptz NOT NULL
+    reversed_at timestamptz
 );
-CREATE INDEX reversals_rollback ON reversals (rollback_id);
+CREATE INDEX reversals_rollback ON reversals (rollback_id, trade_id);
+CREATE INDEX reversals_to_do ON reversals (rollback_id, trade_id) WHERE reversed_at IS NULL;
+CREATE TABLE earmarks (
+    rollback_id bigint NOT NULL REFERENCES rollbacks,
+    account_id bigint NOT NULL,
+    amount bigint NOT NULL CHECK (amount >= 0),
+    PRIMARY KEY (rollback_id, account_id)
+);
 
 ALTER TABLE trades
     ADD COLUMN window_id bigint NOT NULL DEFAULT 0,
