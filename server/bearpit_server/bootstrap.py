@@ -7,15 +7,26 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 import grpc
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import (
+    admin_pb2,
+    auth_pb2,
+    market_pb2,
+    pricing_pb2,
+    rollbacks_pb2,
+    trading_pb2,
+    wallet_pb2,
+    windows_pb2,
+)
 from bearpit.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
 from bearpit.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
 from bearpit.v1.market_pb2_grpc import MarketServiceServicer, add_MarketServiceServicer_to_server
 from bearpit.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
+from bearpit.v1.rollbacks_pb2_grpc import add_RollbackServiceServicer_to_server
 from bearpit.v1.trading_pb2_grpc import TradingServiceServicer, add_TradingServiceServicer_to_server
 from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer, add_WalletServiceServicer_to_server
 from bearpit.v1.windows_pb2_grpc import WindowServiceServicer, add_WindowServiceServicer_to_server
@@ -24,21 +35,24 @@ from grpc_reflection.v1alpha import reflection
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.following import Follower
+from bearpit_server.events.log import Origin
 from bearpit_server.events.records import WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
-from bearpit_server.game.doctor_rounds import Rounds
+from bearpit_server.game.doctor_rounds import Rounds, examine
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
+from bearpit_server.rollback.runner import Runner
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.services.admin import AdminService, Desk, Vitals
 from bearpit_server.services.auth import AuthService
 from bearpit_server.services.market import Market
 from bearpit_server.services.pricing import PricingService
+from bearpit_server.services.rollbacks import RollbackService
 from bearpit_server.services.streaming import (
     MarketStreams,
     OrderStreams,
@@ -145,6 +159,7 @@ class Running:
     settings: Settings
     bus: Bus
     scheduler: Scheduler
+    rollbacks: Runner
 
 
 @asynccontextmanager
@@ -203,6 +218,13 @@ async def serve(
     desk = Desk(database, bus, exchange, authority, settings, vitals)
     add_AdminServiceServicer_to_server(AdminService(desk), server)
     add_PricingServiceServicer_to_server(PricingService(desk, exchange), server)
+
+    async def cancel_all(owner_id: int, instrument_id: int | None, by: Origin) -> int:
+        # Without the request's id: the exchange would remember it as a request to cancel.
+        return len(await exchange.cancel_all(owner_id, instrument_id, Origin(by.actor_id, by.address)))
+
+    runner = Runner(database, bus, partial(examine, database), cancel_all, windows_changed)
+    add_RollbackServiceServicer_to_server(RollbackService(database, bus, runner), server)
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     names = [
@@ -215,6 +237,7 @@ async def serve(
             (windows_pb2, "WindowService"),
             (admin_pb2, "AdminService"),
             (pricing_pb2, "PricingService"),
+            (rollbacks_pb2, "RollbackService"),
         )
     ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
@@ -231,13 +254,14 @@ async def serve(
             engine.run(),
             follower.run(),
             scheduler.run(),
+            runner.run(),
             gate.watch(),
             Rounds(database, settings).run(),
             _sweep(database),
         )
     )
     try:
-        yield Running(port, exchange, engine, settings, bus, scheduler)
+        yield Running(port, exchange, engine, settings, bus, scheduler, runner)
     finally:
         await healths.enter_graceful_shutdown()
         streams.stop()

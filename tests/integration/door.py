@@ -17,6 +17,7 @@ from bearpit.v1 import (
     market_pb2,
     market_pb2_grpc,
     pricing_pb2_grpc,
+    rollbacks_pb2_grpc,
     trading_pb2,
     trading_pb2_grpc,
     wallet_pb2_grpc,
@@ -140,6 +141,8 @@ class Door:
         windows_pb2_grpc.add_WindowServiceServicer_to_server(bare_windows, server)
         bare_pricing = pricing_pb2_grpc.PricingServiceServicer()  # type: ignore[abstract]
         pricing_pb2_grpc.add_PricingServiceServicer_to_server(bare_pricing, server)
+        bare_rollbacks = rollbacks_pb2_grpc.RollbackServiceServicer()  # type: ignore[abstract]
+        rollbacks_pb2_grpc.add_RollbackServiceServicer_to_server(bare_rollbacks, server)
         health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
         reflection.enable_server_reflection(["bearpit.v1.AuthService"], server)
         self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"

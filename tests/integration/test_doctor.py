@@ -20,6 +20,9 @@ from bearpit_server.identity import players
 from bearpit_server.identity.callers import Role
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
+from bearpit_server.rollback import records, work
+from bearpit_server.rollback.records import Asked
+from bearpit_server.rollback.scope import Level, Scope
 from bearpit_server.rules.orders import Order as RuleOrder
 from bearpit_server.rules.orders import OrderType, Side, TimeInForce
 from bearpit_server.rules.units import fee_on
@@ -48,7 +51,7 @@ def make_traded(postgres: Postgres) -> Iterator[Database]:
 
 
 def populate() -> None:
-    """Two players; an IPO; ada buys of bob in three trades, one order of each side still open; a transfer."""
+    """Two players; an IPO; ada buys of bob in four trades, of which one is reversed; a transfer."""
     for name in ("ada", "bob"):
         players.create_player(name, "", Role.PLAYER, 1_000_000, HOUSE_ORIGIN)
     acme = instruments.create(Listing("ACME", "Acme", 1, 1, 1, 0, FEE_BPS, 0, 0), HOUSE_ORIGIN)
@@ -63,6 +66,7 @@ def populate() -> None:
     sell = place(2, BOB, acme.id, Side.SELL, 60, 1_200)
     for number, (price, quantity) in enumerate(((1_240, 10), (1_199 + 1, 7), (1_250, 3))):
         trade(number + 1, buy, sell, price, quantity, AT + timedelta(minutes=20 * number))
+    trade(4, buy, sell, 1_230, 2, AT + timedelta(minutes=60))
     house = Order.create(
         force_insert=True, id=3, player_id=0, instrument_id=acme.id, side=2, type=2, time_in_force=1,
         quantity=900, price_cents=1_240, stop_price_cents=0, post_only=False, self_trade=1, fee_bps=0,
@@ -76,6 +80,8 @@ def populate() -> None:
     ended = place(4, ADA, acme.id, Side.BUY, 5, 1_000)
     release(ended)
     transfers.send(ADA, Player.get_by_id(BOB), 5_000, "", Terms(33, 1), Origin(ADA))
+    asked = Asked(Scope(Level.TRADE, trade_id=4), 1, "a slip of the hand")
+    work.whole(records.request(asked, Origin(ADA)), Origin(ADA), 0)
 
 
 def place(order_id: int, owner: int, instrument_id: int, side: Side, quantity: int, price: int) -> Order:
@@ -253,7 +259,7 @@ def test_every_rule_of_what_is_new_holds_of_a_healthy_house_and_has_looked_at_so
 
 SUM = "of each asset, all balances sum to zero"
 BOUNDS = "only issuers, dealers and debts are below zero, and what is held is between nothing and the balance"
-HELD = "what is held on each account is what its open orders hold"
+HELD = "what is held on each account is what its open orders and rollbacks under way hold"
 RULE = "each open order holds what it may still cost"
 ENDED = "ended orders hold nothing"
 REPLAY = "replaying the postings gives every balance"
@@ -262,6 +268,7 @@ CHAIN = "the balances told by each account's postings follow from each other"
 ASSET = "each posting is of one asset"
 POSTINGS = "each trade has its postings: cash one way, shares the other, the fees"
 ORDERS = "each trade has its two orders, or one where the house deals"
+REVERSED = "each reversed trade has its reversal: cash back, shares back, the fees back; and no other has one"
 LIMIT = "no trade is outside the limit of its orders"
 TOTALS = "each order's totals are those of its trades"
 CANDLES = "the candles are those of the trades"
@@ -303,6 +310,17 @@ SICKNESSES: list[tuple[str, str, set[str]]] = [
         "ALTER TABLE accounts DROP CONSTRAINT only_issuer_dealer_and_debt_are_negative; "
         f"UPDATE accounts SET balance = -1 WHERE {CASH_OF.format(BOB)}",
         {BOUNDS, SUM, REPLAY},
+    ),
+    (
+        "a trade called reversed that is not",
+        "INSERT INTO reversals SELECT 2, id, now() FROM rollbacks",
+        {REVERSED},
+    ),
+    ("a reversal of nothing", "DELETE FROM reversals", {REVERSED}),
+    (
+        "what a rollback that is over still holds",
+        "INSERT INTO earmarks SELECT r.id, a.id, 1 FROM rollbacks r, accounts a WHERE asset = 1 LIMIT 1",
+        {HELD},
     ),
     ("an order that holds too much", "UPDATE orders SET held = held + 1 WHERE id = 1", {RULE, HELD}),
     ("a sale that holds too little", "UPDATE orders SET held = held - 1 WHERE id = 2", {RULE, HELD}),
@@ -426,7 +444,7 @@ def test_a_violation_says_what_and_where(traded: Database) -> None:
     with undone(traded):
         traded.execute("UPDATE orders SET held = held + 5 WHERE id = 2")
         [proof] = [proof for proof in prove_all() if proof.rule == RULE]
-    assert proof.violations == ["order 2 holds 45 with 40 of 60 to go"]
+    assert proof.violations == ["order 2 holds 43 with 38 of 60 to go"]
 
 
 def test_of_many_violations_a_few_are_shown_and_the_rest_are_counted(traded: Database) -> None:

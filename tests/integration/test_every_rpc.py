@@ -9,7 +9,16 @@ from typing import Any
 import grpc
 import pytest
 from bearpit.client import BearpitError
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import (
+    admin_pb2,
+    auth_pb2,
+    market_pb2,
+    pricing_pb2,
+    rollbacks_pb2,
+    trading_pb2,
+    wallet_pb2,
+    windows_pb2,
+)
 from bearpit_server.services.permissions import PERMISSIONS
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -25,8 +34,8 @@ from tests.postgres import Postgres
 from tests.windows import create, list_by_window
 
 FILES = (
-    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, health_pb2,
-    reflection_pb2,
+    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, rollbacks_pb2,
+    health_pb2, reflection_pb2,
 )  # fmt: skip
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
@@ -259,12 +268,11 @@ def message_of(draw: st.DrawFn, descriptor: Descriptor, depth: int = 0) -> Messa
             continue
         elif field.message_type is not None and field.message_type.GetOptions().map_entry:
             value = field.message_type.fields_by_name["value"]
-            into = getattr(message, field.name)
             for _ in range(draw(st.integers(0, 3))):
-                if value.message_type is not None:
-                    into[draw(KEYS)].CopyFrom(draw(value_of(value, depth)))
+                if value.message_type is None:
+                    getattr(message, field.name)[draw(KEYS)] = draw(value_of(value, depth))
                 else:
-                    into[draw(KEYS)] = draw(TEXTS)
+                    getattr(message, field.name)[draw(KEYS)].CopyFrom(draw(value_of(value, depth)))
         elif field.is_repeated:
             values = draw(st.lists(value_of(field, depth), max_size=4))
             getattr(message, field.name).extend(values)

@@ -57,16 +57,18 @@ FROM accounts
 )
 
 HELD_BY_ORDERS = Rule(
-    "what is held on each account is what its open orders hold",
+    "what is held on each account is what its open orders and rollbacks under way hold",
     """
-SELECT a.id IS NULL OR a.held <> coalesce(o.held, 0),
-    format('player %s, asset %s: the account holds %s, the open orders %s',
-        coalesce(a.owner_id, o.player_id), coalesce(a.asset, o.asset), a.held, coalesce(o.held, 0))
+SELECT a.id IS NULL OR a.held <> coalesce(o.held, 0) + coalesce(e.amount, 0),
+    format('player %s, asset %s: the account holds %s, the open orders %s, rollbacks %s',
+        coalesce(a.owner_id, o.player_id), coalesce(a.asset, o.asset), a.held, coalesce(o.held, 0),
+        coalesce(e.amount, 0))
 FROM accounts a FULL JOIN (
     SELECT player_id, CASE side WHEN 1 THEN 0 ELSE instrument_id END AS asset,
         CASE player_id WHEN 0 THEN 'treasury' ELSE 'player' END AS kind, sum(held) AS held
     FROM orders WHERE status <= 3 GROUP BY 1, 2, 3
 ) o ON o.player_id = a.owner_id AND o.asset = a.asset AND o.kind = a.kind
+LEFT JOIN (SELECT account_id, sum(amount) AS amount FROM earmarks GROUP BY 1) e ON e.account_id = a.id
 """,
 )
 
@@ -148,6 +150,34 @@ SELECT t.id IS NULL OR count(m.reference) <> 2 + (t.buyer_fee_cents > 0)::int + 
     format('%s has %s postings that do not come to it',
         coalesce('trade:' || t.id, m.reference), count(m.reference))
 FROM trades t FULL JOIN moved m ON m.reference = 'trade:' || t.id
+GROUP BY m.reference, t.id, t.instrument_id, t.price_cents, t.quantity, t.buyer_id, t.seller_id,
+    t.buyer_fee_cents, t.seller_fee_cents
+""",
+)
+
+REVERSALS = Rule(
+    "each reversed trade has its reversal: cash back, shares back, the fees back; and no other has one",
+    """
+WITH moved AS (
+    SELECT p.reference, p.reason, p.amount, d.asset, d.owner_id AS giver, c.owner_id AS taker, d.kind
+    FROM postings p JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
+    WHERE p.reason IN ('rollback', 'rollback_fee')
+), reversed AS (
+    SELECT t.* FROM trades t JOIN reversals r ON r.trade_id = t.id WHERE r.reversed_at IS NOT NULL
+)
+SELECT t.id IS NULL OR count(m.reference) <> 2 + (t.buyer_fee_cents > 0)::int + (t.seller_fee_cents > 0)::int
+    OR t.price_cents * t.quantity <> coalesce(sum(m.amount) FILTER (
+        WHERE m.reason = 'rollback' AND m.asset = 0 AND m.giver = t.seller_id AND m.taker = t.buyer_id), 0)
+    OR t.quantity <> coalesce(sum(m.amount) FILTER (
+        WHERE m.reason = 'rollback' AND m.asset = t.instrument_id
+            AND m.giver = t.buyer_id AND m.taker = t.seller_id), 0)
+    OR t.buyer_fee_cents <> coalesce(sum(m.amount) FILTER (
+        WHERE m.reason = 'rollback_fee' AND m.asset = 0 AND m.kind = 'fees' AND m.taker = t.buyer_id), 0)
+    OR t.seller_fee_cents <> coalesce(sum(m.amount) FILTER (
+        WHERE m.reason = 'rollback_fee' AND m.asset = 0 AND m.kind = 'fees' AND m.taker = t.seller_id), 0),
+    format('%s has %s reversal postings that do not come to it',
+        coalesce('trade:' || t.id, m.reference), count(m.reference))
+FROM reversed t FULL JOIN moved m ON m.reference = 'trade:' || t.id
 GROUP BY m.reference, t.id, t.instrument_id, t.price_cents, t.quantity, t.buyer_id, t.seller_id,
     t.buyer_fee_cents, t.seller_fee_cents
 """,
@@ -275,6 +305,7 @@ RULES = (
     CHAIN,
     ONE_ASSET,
     TRADE_POSTINGS,
+    REVERSALS,
     TRADE_ORDERS,
     WITHIN_LIMIT,
     ORDER_TOTALS,

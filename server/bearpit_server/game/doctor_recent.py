@@ -66,6 +66,7 @@ def rules(since: Mark) -> tuple[Rule, ...]:
     dated = f"postings AS (SELECT * FROM postings WHERE id > {since.posting_id} AND created_at >= {moment})"
     trades = f"trades AS (SELECT * FROM trades WHERE executed_at >= {moment})"
     transfers = f"transfers AS (SELECT * FROM transfers WHERE created_at >= {moment})"
+    reversals = f"reversals AS (SELECT * FROM reversals WHERE reversed_at >= {moment})"
     # An array, for the planner would rather scan all orders there ever were.
     orders = f"""orders AS (SELECT * FROM orders WHERE id = ANY(ARRAY(
         SELECT DISTINCT substr(subject, 7)::bigint FROM events
@@ -82,6 +83,7 @@ def rules(since: Mark) -> tuple[Rule, ...]:
         _chain(since.posting_id),
         _of(doctor.ONE_ASSET, postings),
         _of(doctor.TRADE_POSTINGS, trades, dated),
+        _of(doctor.REVERSALS, reversals, dated),
         _of(doctor.TRADE_ORDERS, trades),
         _of(doctor.WITHIN_LIMIT, trades),
         _order_totals(moment),

@@ -139,6 +139,14 @@ _BY_SERVICE: dict[str, dict[str, Permission]] = {
         "ListNews": _MARKET,
         "GetAttention": _MARKET,
     },
+    "bearpit.v1.RollbackService": {
+        "RequestRollback": _OPERATE,
+        "ApproveRollback": _OPERATE,
+        "RejectRollback": _OPERATE,
+        "ListRollbacks": _WATCH,
+        "GetRollback": _WATCH,
+        "WatchRollback": _WATCH,
+    },
     "grpc.health.v1.Health": {
         "Check": Permission(rate=Rate.FREE),
         "List": _PUBLIC,

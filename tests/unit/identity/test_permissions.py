@@ -1,15 +1,26 @@
 """The permission table knows every RPC there is, and nothing else."""
 
 import pytest
-from bearpit.v1 import admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2
+from bearpit.v1 import (
+    admin_pb2,
+    auth_pb2,
+    market_pb2,
+    pricing_pb2,
+    rollbacks_pb2,
+    trading_pb2,
+    wallet_pb2,
+    windows_pb2,
+)
 from bearpit_server.identity.callers import Role
-from bearpit_server.identity.service_tokens import SCOPES
+from bearpit_server.identity.service_tokens import PRICES_PUSH, SCOPES
 from bearpit_server.services.permissions import PERMISSIONS, Rate
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-OURS = (admin_pb2, auth_pb2, market_pb2, trading_pb2, wallet_pb2)
+OURS = (
+    admin_pb2, auth_pb2, market_pb2, pricing_pb2, rollbacks_pb2, trading_pb2, wallet_pb2, windows_pb2,
+)  # fmt: skip
 SERVICES: list[ServiceDescriptor] = [
     service
     for file in (*OURS, health_pb2, reflection_pb2)
@@ -43,11 +54,12 @@ def test_nothing_of_the_operators_is_open_to_players(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_service_only_ever_reads(path: str) -> None:
-    permission = PERMISSIONS[path]
+def test_a_service_only_ever_reads_or_pushes_prices(path: str) -> None:
+    permission, name = PERMISSIONS[path], path.rpartition("/")[2]
     assert permission.scope in ("", "*", *SCOPES)
-    if permission.scope:
-        assert path.rpartition("/")[2].startswith(("Get", "List", "Stream", "Check"))
+    assert (permission.scope == PRICES_PUSH) == (name == "PushPrices")
+    if permission.scope and name != "PushPrices":
+        assert name.startswith(("Get", "List", "Stream", "Check", "Watch", "Simulate", "Compare"))
 
 
 @pytest.mark.parametrize("path", PATHS)

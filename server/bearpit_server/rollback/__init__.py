@@ -1,0 +1,1 @@
+"""Undoing trades and prices: asked for, approved, carried out in steps that a crash cannot break, proven."""
