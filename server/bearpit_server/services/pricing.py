@@ -1,6 +1,7 @@
 """PricingService: how prices form, and what operators, services and players have to do with it."""
 # ruff: noqa: N802 - the methods are named by the contract
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Protocol
@@ -147,7 +148,9 @@ class PricingService(PricingServiceServicer):
             async for request in requests:
                 await pushing.take(request)
         finally:
-            await pushing.count()
+            # A stream that is cancelled may be so twice: the counting goes on by itself.
+            counting = asyncio.ensure_future(pushing.count())
+            await asyncio.shield(counting)
         return pushing.response
 
     # News
