@@ -499,7 +499,7 @@ def test_the_doctor_ends_with_one_when_a_rule_is_broken(database: Database) -> N
     result = piped("doctor", "-o", "json")
     give(-7)
     assert result.returncode == 1
-    assert "2 of 15 rules are broken" in result.stderr
+    assert "2 of 17 rules are broken" in result.stderr
     assert "asset 0 is off by 7" in result.stdout
     assert piped("doctor").returncode == 0
 

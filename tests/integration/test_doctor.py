@@ -269,6 +269,7 @@ ASSET = "each posting is of one asset"
 POSTINGS = "each trade has its postings: cash one way, shares the other, the fees"
 ORDERS = "each trade has its two orders, or one where the house deals"
 REVERSED = "each reversed trade has its reversal: cash back, shares back, the fees back; and no other has one"
+WINDOWS = "trades of instruments that trade by windows, and no others, belong to a window that covers them"
 LIMIT = "no trade is outside the limit of its orders"
 TOTALS = "each order's totals are those of its trades"
 CANDLES = "the candles are those of the trades"
@@ -371,6 +372,12 @@ SICKNESSES: list[tuple[str, str, set[str]]] = [
         "a trade in somebody else's name",
         "UPDATE trades SET buyer_id = 0 WHERE id = 3",
         {ORDERS, POSTINGS},
+    ),
+    ("a trade of a window that was never", "UPDATE trades SET window_id = 7 WHERE id = 3", {WINDOWS}),
+    (
+        "a trade by windows outside of any",
+        "UPDATE instruments SET mechanism = 'window' WHERE id IN (SELECT instrument_id FROM trades)",
+        {WINDOWS},
     ),
     (
         "a trade above the buyer's limit",

@@ -206,6 +206,15 @@ def test_details_that_are_not_ours_do_not_hide_the_code(details: bytes) -> None:
     assert (error.code, error.reason, error.message) == (grpc.StatusCode.NOT_FOUND, "", "no such thing")
 
 
+def test_a_stream_that_breaks_while_it_is_sent_on_reads_like_a_server_that_went_away() -> None:
+    raw = grpc.aio.AioRpcError(
+        grpc.StatusCode.INTERNAL, grpc.aio.Metadata(), grpc.aio.Metadata(), "Internal error from Core"
+    )
+    error = BearpitError.from_rpc(raw)
+    assert error.code is grpc.StatusCode.UNAVAILABLE
+    assert "cannot be reached" in error.message
+
+
 def test_one_refusal_of_many_reads_like_an_error_of_its_own() -> None:
     refusal = trading_pb2.Refusal(
         code=8, reason=errors_pb2.REASON_RATE_LIMITED, message="slow", metadata={"retry_after_ms": "250"}

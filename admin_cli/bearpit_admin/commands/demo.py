@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from bearpit_admin.bots.accounts import Accounts
 
-app = typer.Typer(help="The demo game: stocks, an IPO, feeds, biomes, a story, and house bots.")
+app = typer.Typer(help="The demo game, more scenarios, and house bots.")
 
 
 @app.command("load", epilog="Example: bearpit-admin demo load --yes")
@@ -56,7 +56,10 @@ def scenario(
     name: Annotated[str, typer.Argument(metavar="SCENARIO", help="One that `demo scenarios` lists.")],
     yes: Yes = False,
 ) -> None:
-    """Furnish the game with a scenario: trade the crash of 2008 in an hour. Doing it again is safe."""
+    """Furnish the game with a scenario.
+
+    Such as the crash of 2008, to be traded in an hour. Doing it again is safe.
+    """
     from bearpit_admin.bots.scenarios import SCENARIOS, furnish
 
     chosen = SCENARIOS.get(name)

@@ -104,22 +104,22 @@ class _Tail:
         """Go on until interrupted, through restarts of the server once it has answered."""
         from bearpit.client import BearpitError
 
-        if not self._after:
+        has_answered = not self._after
+        if has_answered:
             await self._begin(client)
-        await self._read_on(client)
         is_lost = False
         while True:
-            await asyncio.sleep(EVERY_SECONDS)
             try:
                 await stay_signed_in(client)
                 await self._read_on(client)
-                is_lost = False
+                has_answered, is_lost = True, False
             except BearpitError as error:
-                if OF_CODE.get(error.code.name) is not Exit.UNREACHABLE:
+                if not has_answered or OF_CODE.get(error.code.name) is not Exit.UNREACHABLE:
                     raise
                 if not is_lost:
                     tell(f"No server answers at {here().server}; trying again.", err=True)
                 is_lost = True
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def _read_on(self, client: "Client") -> None:
         """Print what there is by now."""

@@ -54,6 +54,13 @@ class BearpitError(Exception):
         info, violation = _details_of(error)
         if info is None:
             details = error.details() or ""
+            if details == SEND_FAILED:
+                return cls(
+                    grpc.StatusCode.UNAVAILABLE,
+                    "",
+                    _PLAIN[grpc.StatusCode.UNAVAILABLE],
+                    request_id=request_id,
+                )
             message = _fault(details) or _PLAIN.get(error.code(), "") or details or error.code().name
             return cls(error.code(), "", message, request_id=request_id)
         return cls(
@@ -81,6 +88,9 @@ CONNECTION_FAULTS = {
     "all addresses; last error: UNAVAILABLE": "The server hangs up at once; it may want TLS.",
 }
 """What gRPC says when the two do not encrypt alike, in part, and what that means for the client."""
+
+SEND_FAILED = "Internal error from Core"
+"""What grpc.aio says, as INTERNAL, when the connection broke while it was sending on a stream."""
 
 _PLAIN = {
     grpc.StatusCode.UNAVAILABLE: "The server cannot be reached. Trying again may help.",

@@ -197,6 +197,16 @@ LEFT JOIN orders b ON b.id = t.buy_order_id LEFT JOIN orders s ON s.id = t.sell_
 """,
 )
 
+WINDOW_TRADES = Rule(
+    "trades of instruments that trade by windows, and no others, belong to a window that covers them",
+    """
+SELECT (i.mechanism = 'window') <> (t.window_id <> 0) OR (t.window_id <> 0 AND w.window_id IS NULL),
+    format('trade %s of %s belongs to window %s', t.id, i.symbol, t.window_id)
+FROM trades t JOIN instruments i ON i.id = t.instrument_id
+LEFT JOIN window_instruments w ON w.window_id = t.window_id AND w.instrument_id = t.instrument_id
+""",
+)
+
 # An order may have been amended since it traded: then the event of the fill tells the limit it had.
 WITHIN_LIMIT = Rule(
     "no trade is outside the limit of its orders",
@@ -307,6 +317,7 @@ RULES = (
     TRADE_POSTINGS,
     REVERSALS,
     TRADE_ORDERS,
+    WINDOW_TRADES,
     WITHIN_LIMIT,
     ORDER_TOTALS,
     CANDLES,

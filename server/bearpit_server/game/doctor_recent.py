@@ -85,6 +85,7 @@ def rules(since: Mark) -> tuple[Rule, ...]:
         _of(doctor.TRADE_POSTINGS, trades, dated),
         _of(doctor.REVERSALS, reversals, dated),
         _of(doctor.TRADE_ORDERS, trades),
+        _of(doctor.WINDOW_TRADES, trades),
         _of(doctor.WITHIN_LIMIT, trades),
         _order_totals(moment),
         _of(doctor.CANDLES, quarters, candles),

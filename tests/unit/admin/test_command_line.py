@@ -53,7 +53,7 @@ def test_has_every_command_that_operators_were_promised() -> None:
         "orders list", "orders cancel", "trades list", "settings list", "settings set",
         "tokens create", "tokens list", "tokens revoke",
         "context list", "context use", "context add", "context remove",
-        "play", "demo load", "demo run",
+        "play", "demo load", "demo run", "demo scenario", "demo scenarios",
     }  # fmt: skip
 
 
