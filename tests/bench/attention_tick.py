@@ -37,7 +37,9 @@ WARM_UP = 10
 INTERVAL_MS = 500
 LOOKED_AT = 20
 """Pools that somebody has open while the orders come."""
-SECONDS = 20
+WARM_UP_SECONDS = 5
+"""In which statements are planned and tables grow from nothing: a step may take 120 ms then."""
+SECONDS = 30
 IN_FLIGHT = 128
 COST_TARGET_MS = 50.0
 ON_TIME_TARGET = 0.99
@@ -109,11 +111,13 @@ def _on_time() -> Measurement:
     with opened(lambda: _pools(INTERVAL_MS)) as arena, child() as load:
         with asyncio.Runner() as runner:
             stack = runner.run(_watch(arena.server.address))
-            before, _ = runner.run(_steps(arena.server.address))
+            load.ask(**arena.job("unary", seconds=WARM_UP_SECONDS, in_flight=IN_FLIGHT))
+            before, late_before = runner.run(_steps(arena.server.address))
             began = perf_counter()
             figures = load.ask(**arena.job("unary", seconds=SECONDS, in_flight=IN_FLIGHT))
             seconds = perf_counter() - began
-            after, late = runner.run(_steps(arena.server.address))
+            after, late_after = runner.run(_steps(arena.server.address))
+            late = late_after - late_before
             runner.run(stack.aclose())
         proved = arena.prove()
     due = int(seconds * 1_000 / INTERVAL_MS)
@@ -127,8 +131,8 @@ def _on_time() -> Measurement:
         "target": ON_TIME_TARGET,
         "met": value >= ON_TIME_TARGET,
         "detail": f"{due} steps due in {seconds:.0f} s, {after - before} made, {late} of them committed "
-        f"later than a tenth of their interval; beside {figures['per_second']:.0f} orders/s, {IN_FLIGHT} in "
-        f"flight; {proved}",
+        f"more than 100 ms, a frame of prices, after their time; beside {figures['per_second']:.0f} "
+        f"orders/s, {IN_FLIGHT} in flight; {proved}",
     }
 
 

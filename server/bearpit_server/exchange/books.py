@@ -177,21 +177,17 @@ class Books:
         claims.writes = True
         for desk in self.members(group_id):
             claims.shards.add(desk.shard)
-            if desk.has_pool:
-                self._claim_dealer(claims, desk)
+            if desk.has_pool:  # whose cash moves; its shares stay
+                claims.accounts.add(desk.tills.cash)
+                claims.dealers[desk.id] = desk
 
     def _claim_deal(self, claims: Claims, desk: Desk) -> None:
         reached = desk.reached()
         for order in reached:
             self._claim_open(claims, order)
         if reached and isinstance(desk, Dealer):
-            self._claim_dealer(claims, desk)
-            claims.accounts.add(self._accounts.house(CASH, "fees"))
-
-    @staticmethod
-    def _claim_dealer(claims: Claims, desk: Dealer) -> None:
-        claims.accounts |= {desk.tills.cash, desk.tills.shares}
-        claims.dealers[desk.id] = desk
+            claims.accounts |= {desk.tills.cash, desk.tills.shares, self._accounts.house(CASH, "fees")}
+            claims.dealers[desk.id] = desk
 
     def _claim_open(self, claims: Claims, order: LiveOrder | None) -> None:
         if order is not None:

@@ -104,9 +104,13 @@ class Dealer(Desk):
             raise Stale({self.id})
 
     def sync(self, accounts: Mapping[int, Balance]) -> None:
-        """Take over the tills, which are locked. Raises Stale."""
+        """Take over the tills, as far as they are locked. Raises Stale."""
         self.confirm(accounts)
-        self._hold(accounts[self.tills.cash].balance, accounts[self.tills.shares].balance)
+        cash, shares = accounts.get(self.tills.cash), accounts.get(self.tills.shares)
+        self._hold(
+            cash.balance if cash else self.state.till_cents,
+            shares.balance if shares else self.state.till_shares,
+        )
 
     # What the book asks of its dealer
 

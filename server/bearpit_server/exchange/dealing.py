@@ -33,6 +33,7 @@ from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.exchange.pricing import Group, Pricing
 from bearpit_server.exchange.rounds import Moved, Round, Unsettled
 from bearpit_server.exchange.settlement import Settlement, Written
+from bearpit_server.exchange.standing import foresee
 from bearpit_server.rules.limits import Wish
 from bearpit_server.rules.mechanisms.base import Step as Moves
 from bearpit_server.rules.orders import EndReason
@@ -226,6 +227,7 @@ class Dealing:
         prices = [(id_, price) for id_, price in moved.prices.items() if not desks[id_].has_pool]
         for id_, price in prices:
             desks[id_].reprice(price, at, priced_at)
+        foresee(group, [*desks.values()], self._listings.by_id, command.attention)
         for desk in desks.values():
             if (desk.id + group.steps) % FLUSH_STEPS == 0:
                 current.settlement.mark(desk.id, desk.symbol, desk.take_marks())

@@ -16,6 +16,9 @@ from bearpit_server.rules.outcomes import Ended, Outcome
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.storage.candles import Today
 
+SHORTEST_DAY = 22 * 3_600
+"""In seconds; when the clocks go forward."""
+
 
 class Desk(ABC):
     """Where an instrument's orders go, with what surrounds them. Belongs to the matcher's thread."""
@@ -29,6 +32,7 @@ class Desk(ABC):
         self.phase = listing.phase
         self.reference_cents = listing.terms.reference_price_cents
         self._zone = zone
+        self._day_zone = zone
         self._day = bucket(int(at.timestamp()), DAY, zone)
         self._high, self._low = today.high_cents, today.low_cents
         self._volume, self._previous_close = today.volume, today.previous_close_cents
@@ -122,7 +126,11 @@ class Desk(ABC):
         self._previous_close = self._previous_close or price_cents
 
     def _roll(self, at: datetime, price_cents: int) -> None:
-        day = bucket(int(at.timestamp()), DAY, self._zone)
+        now = int(at.timestamp())
+        if self._zone is self._day_zone and 0 <= now - self._day < SHORTEST_DAY:
+            return  # asking the calendar takes longer than all else that a price costs
+        self._day_zone = self._zone
+        day = bucket(now, DAY, self._zone)
         if day != self._day:
             self._day = day
             self._high = self._low = self._volume = 0

@@ -121,7 +121,8 @@ class Matcher:
         self._batches += 1
         if self._batches % PLANS_LAST == 0 or self._batches.bit_count() == 1:
             self._plan_anew()
-        rest = deque(batch)
+        # Steps go first: they are due now, and wait for no orders.
+        rest = deque(sorted(batch, key=lambda command: not isinstance(command, Step)))
         while rest:
             match rest[0]:
                 case Load() as command:
@@ -341,15 +342,20 @@ class Matcher:
 
 
 def _sharing(rest: Iterable[Command]) -> list[Trading]:
-    """The first commands that may share a transaction."""
+    """The first commands that may share a transaction.
+
+    Steps have one of their own, in which each group makes one: the next follows from what that has committed.
+    """
     sharing: list[Trading] = []
     orders = 0
     stepped: set[int] = set()
     for command in rest:
         if isinstance(command, Load | Drop) or orders >= MOST_ORDERS:
             break
+        is_step = isinstance(command, Step)
+        if sharing and is_step is not isinstance(sharing[0], Step):
+            break
         if isinstance(command, Step):
-            # A group's next step follows from what the one before has committed.
             if command.group_id in stepped:
                 break
             stepped.add(command.group_id)

@@ -17,10 +17,9 @@ from bearpit_server.exchange.dealers import Dealer
 from bearpit_server.exchange.listings import Listing, Listings
 from bearpit_server.exchange.looks import Looks
 from bearpit_server.exchange.pricing import Group, Pricing
-from bearpit_server.exchange.standing import Attention, Standing, find, stand
+from bearpit_server.exchange.standing import Attention, Standing, find, foresee, stand
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.sessions import Phase
-from bearpit_server.rules.units import BPS
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 
@@ -28,7 +27,11 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-LATE_PART, LATE_LEAST_MS = 10, 20
+LATE_MS = 100
+"""A step that is committed later misses the frame of prices that it should be seen in; or after half its
+interval, if that is shorter."""
+SLOW_MS = 1_000
+"""Where steps are so far apart, quotes tell in between what the next one would do; else a step does."""
 MOST_WAIT = 0.25
 LEAST_WAIT = 0.001
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -70,7 +73,7 @@ class Prices:
         self._bus = bus
         self.looks = Looks(pricing.groups)
         self.late_steps: Counter[int] = Counter()
-        """By group: steps since the start that came later than a tenth of their interval, or 20 ms."""
+        """By group: steps since the start that came later than LATE_MS."""
         self.next_headline: datetime | None = None
         """When the next one comes out."""
         self._foreseen = False
@@ -146,7 +149,7 @@ class Prices:
             answers.append((group, due, answer))
         for group, due, answer in answers:
             await answer.wait()
-            allowed = max(group.interval_ms / LATE_PART, LATE_LEAST_MS)
+            allowed = min(group.interval_ms / 2, LATE_MS)
             if group.id in waiting and (clock.now() - due).total_seconds() * 1000 > allowed:
                 self.late_steps[group.id] += 1
 
@@ -167,9 +170,10 @@ class Prices:
         return Standing(group.name, instruments, next_at)
 
     async def _foresee(self) -> None:
-        """Let quotes tell where the players look, and what that would make of prices."""
+        """Let quotes tell where the players look, where the next step is some time off."""
         now = clock.now()
-        scores = {group.id: self.looks.scores(group, now) for group in self._stepping()}
+        slow = [group for group in self._stepping() if group.interval_ms >= SLOW_MS]
+        scores = {group.id: self.looks.scores(group, now) for group in slow}
         if any(scores.values()) or self._foreseen:
             self._foreseen = any(scores.values())
             self._bus.publish(await self._matcher.look(lambda: self._estimates(scores)))
@@ -178,14 +182,9 @@ class Prices:
         """The quotes that tell something new; on the matcher's thread."""
         told = []
         for group_id, mine in scores.items():
-            group, desks = self._pricing.groups[group_id], self._books.members(group_id)
-            members = {desk.id: self._listings.by_id[desk.id].parameters for desk in desks}
-            states = {desk.id: desk.state for desk in desks}
-            foreseen = group.mechanism.estimate(group.parameters, members, states, mine) if mine else {}
-            total = sum(mine.values()) or 1
-            for desk in desks:
-                if desk.foresee(mine.get(desk.id, 0) * BPS // total, foreseen.get(desk.id, 0)):
-                    told.append(desk.quote())
+            desks = self._books.members(group_id)
+            news = foresee(self._pricing.groups[group_id], desks, self._listings.by_id, mine)
+            told += [desk.quote() for desk in news]
         self._books.quotes.update((quote.instrument_id, quote) for quote in told)
         return told
 

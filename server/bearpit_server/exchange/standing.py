@@ -43,6 +43,24 @@ def find(groups: Iterable[Group], name: str) -> Group:
     return min(fitting, key=lambda made: made.name)
 
 
+def foresee(
+    group: Group, desks: Sequence[Dealer], listings: Mapping[int, Listing], scores: Mapping[int, int]
+) -> list[Dealer]:
+    """Let desks know where the players look, and what that would make of prices.
+
+    Returns those of which it is news; on the matcher's thread.
+    """
+    members = {desk.id: listings[desk.id].parameters for desk in desks}
+    states = {desk.id: desk.state for desk in desks}
+    foreseen = group.mechanism.estimate(group.parameters, members, states, scores) if scores else {}
+    total = sum(scores.values()) or 1
+    return [
+        desk
+        for desk in desks
+        if desk.foresee(scores.get(desk.id, 0) * BPS // total, foreseen.get(desk.id, 0))
+    ]
+
+
 def stand(
     group: Group, desks: Sequence[Dealer], listings: Mapping[int, Listing], scores: Mapping[int, int]
 ) -> list[Attention]:
