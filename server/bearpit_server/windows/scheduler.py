@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 0.25
 LEAST_SECONDS = 0.01
-BREATH_SECONDS = 0.05
+BREATH_SECONDS = 0.2
 """How long a settlement rests after each full batch."""
 _TURN, _SETTLING = 7_117_003, 7_117_004
 
