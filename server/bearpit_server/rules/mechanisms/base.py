@@ -210,3 +210,37 @@ class Mechanism(ABC, Generic[G, M]):
     ) -> Step:
         """Let prices move. `states` are in the order of instrument ids; it answers for the same ones."""
         return Step(memory=memory)
+
+
+def offer_of_house(
+    state: State,
+    inventory: int,
+    side: Side,
+    quantity: int,
+    limit_cents: int,
+    bid_cents: int,
+    ask_cents: int,
+) -> Offer:
+    """What the house offers at its two prices; with no price (0) nothing.
+
+    It sells until players have `inventory` shares in all, and buys back what they have.
+    """
+    if side is Side.BUY:
+        price, available = ask_cents, inventory + state.till_shares
+        affordable = not limit_cents or price <= limit_cents
+    else:
+        price, available = bid_cents, -state.till_shares
+        affordable = price >= limit_cents
+    if not price or not affordable or available <= 0:
+        return NOTHING
+    return Offer(min(quantity, available), price)
+
+
+def check_inventory(state: State, side: Side, quantity: int, inventory: int) -> None:
+    """Raises Refused INVENTORY_LIMIT when the house would have sold more than it may."""
+    left = max(0, inventory + state.till_shares)
+    if side is Side.BUY and quantity > left:
+        raise Refused(
+            "INVENTORY_LIMIT", f"the house has {left} shares of {state.symbol} left to sell; order less",
+            "order.quantity", allowed=left,
+        )  # fmt: skip

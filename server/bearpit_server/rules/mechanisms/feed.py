@@ -25,8 +25,9 @@ from bearpit_server.rules.mechanisms.base import (
     Offer,
     State,
     Step,
+    check_inventory,
+    offer_of_house,
 )
-from bearpit_server.rules.mechanisms.window import check_inventory
 from bearpit_server.rules.orders import Side
 from bearpit_server.rules.parameters import choice, parameters, text, whole
 from bearpit_server.rules.refusals import Refused, invalid
@@ -162,15 +163,7 @@ class Feed(Mechanism[FeedGroup, FeedMember]):
         if not _has_price(group, state, at):
             return NOTHING
         bid, ask = quotes(state.price_cents, member.spread_bps, state.tick_cents)
-        if side is Side.BUY:
-            price, available = ask, member.inventory + state.till_shares
-            affordable = not limit_cents or price <= limit_cents
-        else:
-            price, available = bid, -state.till_shares
-            affordable = price >= limit_cents
-        if not affordable or available <= 0:
-            return NOTHING
-        return Offer(min(quantity, available), price)
+        return offer_of_house(state, member.inventory, side, quantity, limit_cents, bid, ask)
 
     def check_order(
         self, group: FeedGroup, member: FeedMember, state: State, side: Side, quantity: int, at: datetime

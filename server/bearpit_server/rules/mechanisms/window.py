@@ -4,10 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import ClassVar
 
-from bearpit_server.rules.mechanisms.base import NOTHING, Counterparty, Mechanism, NoParameters, Offer, State
+from bearpit_server.rules.mechanisms.base import (
+    Counterparty,
+    Mechanism,
+    NoParameters,
+    Offer,
+    State,
+    check_inventory,
+    offer_of_house,
+)
 from bearpit_server.rules.orders import Side
 from bearpit_server.rules.parameters import parameters, whole
-from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.units import MAX_PRICE_CENTS, MAX_QUANTITY
 
 
@@ -51,28 +58,10 @@ class Window(Mechanism[NoParameters, Chapter]):
     ) -> Offer:
         """As many as there are, at the one price."""
         price = state.price_cents
-        if side is Side.BUY:
-            available = max(0, member.inventory + state.till_shares)
-            affordable = not limit_cents or price <= limit_cents
-        else:
-            available = max(0, -state.till_shares)
-            affordable = price >= limit_cents
-        if not price or not affordable or not available:
-            return NOTHING
-        return Offer(min(quantity, available), price)
+        return offer_of_house(state, member.inventory, side, quantity, limit_cents, price, price)
 
     def check_order(
         self, group: NoParameters, member: Chapter, state: State, side: Side, quantity: int, at: datetime
     ) -> None:
         """Raises Refused INVENTORY_LIMIT when the house may not sell so many."""
         check_inventory(state, side, quantity, member.inventory)
-
-
-def check_inventory(state: State, side: Side, quantity: int, inventory: int) -> None:
-    """Raises Refused INVENTORY_LIMIT when the house would have sold more than it may."""
-    left = max(0, inventory + state.till_shares)
-    if side is Side.BUY and quantity > left:
-        raise Refused(
-            "INVENTORY_LIMIT", f"the house has {left} shares of {state.symbol} left to sell; order less",
-            "order.quantity", allowed=left,
-        )  # fmt: skip
