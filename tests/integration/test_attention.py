@@ -165,10 +165,22 @@ async def test_everybody_sees_what_the_next_step_would_make(floor: Venue, time: 
     assert (cat.next_cents, dog.next_cents, cat.pool_cents) == (12_000, 9_000, CASH)
     assert seen.next_at.ToMilliseconds() > time.now.timestamp() * 1000
     await step(floor, time)
-    assert (await floor.quote("CAT")).last_cents == cat.next_cents
+    quote = await floor.quote("CAT")
+    assert quote.last_cents == cat.next_cents
+    assert (quote.attention_bps, quote.priced_at_ms) == (10_000, int(time.now.timestamp() * 1000))
+    assert quote.indicative_cents > quote.last_cents
     missing = pricing_pb2.GetAttentionRequest(group="none")
     assert (await refused(ada.pricing.GetAttention(missing))).reason == "NOT_FOUND"
     assert stream
+
+
+async def test_an_instrument_tells_its_group_and_what_is_set_of_it(floor: Venue) -> None:
+    operator = await floor.operator()
+    listed = await operator.market.ListInstruments(market_pb2.ListInstrumentsRequest(search="CAT"))
+    one = await operator.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol="CAT"))
+    for told in (*listed.instruments, one.instrument):
+        assert (told.mechanism, told.group) == ("attention", "eyes")
+        assert told.parameters["cash_cents"] == str(CASH)
 
 
 async def test_nothing_moves_while_the_market_is_closed(floor: Venue, time: Time) -> None:

@@ -64,10 +64,12 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Supply:
-    """Shares there are, and shares the treasury still offers in the IPO."""
+    """Shares there are, shares the treasury still offers in the IPO, and the group that prices form in."""
 
     issued: int = 0
     ipo_remaining: int = 0
+    group: str = ""
+    """By name; empty: it is on its own."""
 
 
 def find(symbol: str) -> Instrument | None:
@@ -160,11 +162,15 @@ def supplies(instruments: Sequence[Instrument]) -> dict[int, Supply]:
         .where(Order.id << sales, Order.status <= int(OrderStatus.WORKING))
         .tuples()
     )
+    groups = dict(
+        Group.select(Group.id, Group.name).where(Group.id << [row.group_id for row in instruments]).tuples()
+    )
     return {
         row.id: Supply(
             issued.get(row.id, 0),
             # Until its order is placed, all of it is still to be had.
             offered.get(row.ipo_order_id, 0) if row.ipo_order_id is not None else row.ipo_quantity or 0,
+            groups.get(row.group_id, ""),
         )
         for row in instruments
     }

@@ -260,6 +260,8 @@ def quote(record: QuoteRecord) -> pb.Quote:
         low_cents=record.low_cents,
         indicative_cents=record.indicative_cents,
         indicative_quantity=record.indicative_quantity,
+        priced_at_ms=record.priced_at_ms,
+        attention_bps=record.attention_bps,
     )
 
 

@@ -112,6 +112,8 @@ def instrument(row: Instrument, phase: Phase, supply: Supply) -> market_pb2.Inst
         phase=cast(market_pb2.Phase, phase),
         shares_issued=supply.issued,
         ipo=ipo,
+        group=supply.group,
+        parameters=row.parameters,
     )
 
 
