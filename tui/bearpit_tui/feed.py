@@ -296,6 +296,7 @@ class Feed:
     def _on_prices(self, frame: PricesFrame) -> None:
         known, listed = self.state.quotes, bool(self.state.instruments)
         state = states.with_server_time(self.state, frame.server_time, self._clock())
+        state = states.with_marks(state, frame.quotes)
         self._become(states.with_quotes(state, frame.quotes, frame.server_time))
         if listed and any(quote.symbol not in known for quote in frame.quotes):
             self._reload.set()

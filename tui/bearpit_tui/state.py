@@ -200,9 +200,10 @@ def with_ticks(state: State, ticks: Iterable[Tick]) -> State:
     if not state.chart.loaded:
         return state
     bars = list(state.chart.bars)
-    for tick in ticks:
-        if tick.symbol != state.chart.symbol or tick.reversed:
-            continue
+    mine = [tick for tick in ticks if tick.symbol == state.chart.symbol and not tick.reversed]
+    if not mine:
+        return state
+    for tick in mine:
         start = bar_start(tick.executed_at, state.chart.timeframe, state.status.time_zone)
         if bars and start < bars[-1].start:
             continue
@@ -212,6 +213,16 @@ def with_ticks(state: State, ticks: Iterable[Tick]) -> State:
             price = tick.price_cents
             bars.append(Bar(start, price, price, price, price, tick.quantity))
     return replace(state, chart=replace(state.chart, bars=tuple(bars[-MOST_BARS:])))
+
+
+def with_marks(state: State, quotes: Iterable[Quote]) -> State:
+    """With prices that formed without a trade: where a mechanism makes them, they carry the candle on too."""
+    marks = [
+        Tick(quote.symbol, quote.last_cents, 0, EPOCH + timedelta(milliseconds=quote.priced_at_ms))
+        for quote in quotes
+        if quote.priced_at_ms and quote.last_cents
+    ]
+    return with_ticks(state, marks) if marks else state
 
 
 def _grown(bar: Bar, tick: Tick) -> Bar:

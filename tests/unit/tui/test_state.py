@@ -43,6 +43,7 @@ from bearpit_tui.state import (
     with_instruments,
     with_levels,
     with_link,
+    with_marks,
     with_open_orders,
     with_orders,
     with_quotes,
@@ -363,3 +364,15 @@ def test_a_debt_lessens_the_equity() -> None:
 def test_clocks_that_nearly_agree_are_left_alone() -> None:
     assert with_server_time(State(), NOW + timedelta(milliseconds=80), NOW).ahead == timedelta(0)
     assert with_server_time(State(), NOW + timedelta(seconds=40), NOW).ahead == timedelta(seconds=40)
+
+
+def test_a_price_that_forms_without_a_trade_carries_the_candle_on() -> None:
+    begins = bar_start(NOW, Timeframe.M1, "UTC")
+    state = with_timeframe(select(market(), "AAA"), Timeframe.M1)
+    state = with_bars(state, "AAA", Timeframe.M1, [Bar(begins, 100, 110, 90, 100, 7)])
+    at_ms = int(NOW.timestamp() * 1000)
+    state = with_marks(state, [Quote("AAA", last_cents=125, priced_at_ms=at_ms), Quote("BBB", last_cents=1)])
+    assert state.chart.bars == (Bar(begins, 100, 125, 90, 125, 7),)
+    state = with_marks(state, [Quote("AAA", last_cents=130, priced_at_ms=at_ms + 60_000)])
+    assert state.chart.bars[-1] == Bar(begins + timedelta(minutes=1), 130, 130, 130, 130, 0)
+    assert with_marks(state, [Quote("AAA", last_cents=99)]) is state
