@@ -261,6 +261,17 @@ async def test_a_recorded_feed_plays_its_recording(floor: Venue, time: Time) -> 
     assert traded((await floor.place(ada, buy("OLD", 3))).fills) == [(1_950, 3)]
 
 
+async def test_before_a_recording_has_begun_there_is_no_price_for_any_order(floor: Venue, time: Time) -> None:
+    operator = await floor.operator()
+    request = pricing_pb2.ImportRecordingRequest(name="tape", csv=f"date,close\n{time.now:%Y-%m-%d},10.00\n")
+    await operator.pricing.ImportRecording(request)
+    await group(floor, "past", source="recorded", starts_on="2001-01-01")
+    await instrument(floor, "OLD", group="past", recording="tape")
+    ada = await floor.trader()
+    for spec in (buy("OLD", 1), buy("OLD", 1, 1_000)):
+        await floor.refused(ada, spec, "NO_PRICE")
+
+
 async def test_a_replaced_recording_is_read_again(floor: Venue, time: Time) -> None:
     operator = await floor.operator()
     await operator.pricing.ImportRecording(pricing_pb2.ImportRecordingRequest(name="tape", csv=CSV))

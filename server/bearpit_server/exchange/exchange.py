@@ -176,11 +176,11 @@ class Exchange:
             raise self._not_here(listing.id)
         phase = self.phase(listing)
         self._engine.check_phase(listing, wish, phase)
+        if phase is Phase.OPEN:
+            self._books.desks[listing.id].check(wish)
         worst, best = self._bounds(listing, wish)
         if wish.is_priced:
             check_band(terms, worst)
-        if phase is Phase.OPEN:
-            self._books.desks[listing.id].check(wish)
         expires = None
         if wish.time_in_force is TimeInForce.DAY and self._engine.market.override is Override.NONE:
             expires = session_end(now, self._engine.market.schedule)
