@@ -99,5 +99,5 @@ def test_the_picture_is_there_and_is_the_screen() -> None:
     [path] = re.findall(r"!\[[^]]*\]\(([^)]+)\)", README)
     picture = (ROOT / path).read_text()
     assert picture.lstrip().startswith("<svg")
-    for word in ("IBM", "Watch", "Book", "Positions"):
+    for word in ("IBM", "Watch", "Attention", "Positions"):
         assert word in picture
