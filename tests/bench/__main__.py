@@ -21,6 +21,8 @@ ORDERS = ("place_order", "place_orders", "place_order_idle")
 FIGURES = (
     *ORDERS, "book", "price_fanout", "restart", "attention_tick", "settlement", "screen", "admin_help",
 )  # fmt: skip
+TOGETHER = {"attention_on_time": "attention_tick", "orders_while_settling": "settlement"}
+"""Figures that are measured with another one."""
 NAMES = {"price frames on time": "price_fanout", "price server's CPU": "price_fanout_cpu"}
 """What a benchmark calls its figures, where the table calls them otherwise."""
 
@@ -29,9 +31,11 @@ Measurement = Mapping[str, object]
 
 def main(only: list[str]) -> int:
     """Measures the figures that are named, or all. 2: there is no such figure; 1: a benchmark failed."""
+    only = [TOGETHER.get(name, name) for name in only]
     unknown = sorted(set(only) - set(FIGURES))
     if unknown:
-        print(f"error: there is no {', '.join(unknown)}; give some of {', '.join(FIGURES)}", file=sys.stderr)
+        known = ", ".join((*FIGURES, *TOGETHER))
+        print(f"error: there is no {', '.join(unknown)}; give some of {known}", file=sys.stderr)
         return 2
     os.chdir(ROOT)  # the benchmarks start children as modules of `tests`
     console = Console(width=None if sys.stdout.isatty() else 120)
