@@ -398,7 +398,7 @@ async def test_what_clients_were_told_survives_the_server_being_killed(
         game.server.kill()
         await game.server.start()
 
-    for number in range(request.config.getoption("--crash-rounds", 25)):
+    for number in range(request.config.getoption("--crash-rounds", 15)):
         try:
             await load(game.traders, game.chance.randint(5, 60), restart)
             await until_trading(game.sweeper, *SYMBOLS)
