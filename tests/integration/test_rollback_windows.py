@@ -226,6 +226,11 @@ async def test_a_window_that_is_not_settled_yet_is_cancelled_with_it(floor: Venu
     made = await ask(floor, level=WINDOW, window_id=window)
     await approve(await second(floor), made.rollback.rollback_id)
     assert Window.get_by_id(window).state == WindowState.CANCELLED
+    told = floor.rows(
+        "SELECT e.type, p.name, e.payload->>'from' FROM events e JOIN players p ON p.id = e.actor_id "
+        f"WHERE e.subject = 'window:{window}' ORDER BY e.id DESC LIMIT 2"
+    )
+    assert told == [("window.reversed", "second", None), ("window.cancelled", "second", "TRADE_CLOSE")]
 
 
 @SHARED

@@ -14,6 +14,7 @@ from bearpit_server.rules.rollbacks import Difference, differences
 from bearpit_server.rules.windows import WindowState
 from bearpit_server.storage import bulk, candles, reversals
 from bearpit_server.storage.models import Instrument, SettledPrice, Snapshot, Window, WindowInstrument
+from bearpit_server.windows import lifecycle
 
 logger = logging.getLogger(__name__)
 
@@ -116,7 +117,7 @@ def restore(window_id: int, rollback_id: int, ledger: Ledger, origin: Origin) ->
     ).execute()
     Window.update(reversed_by=rollback_id).where(Window.id == window_id).execute()
     if row.state in _BEFORE_SETTLED:
-        Window.update(state=int(WindowState.CANCELLED), changed_at=at).where(Window.id == window_id).execute()
+        lifecycle.move(window_id, WindowState.CANCELLED, origin, f"reversed by rollback {rollback_id}")
     payload = {"rollback_id": rollback_id, "prices": {one.symbol: one.after_cents for one in changes}}
     log.append([Event("window.reversed", f"window:{window_id}", origin, payload)], at)
     return changes
