@@ -160,9 +160,11 @@ class _Settling:
             if error.reason or not self._total:
                 raise
             raise self._lost() from error
+        if self._dry_run:  # the server has found all prices, and done nothing
+            return found
         if self._done < self._total:  # the server ended the stream in good order: it is stopping
             raise self._lost()
-        if len(found) < self._total and not self._dry_run:  # some were found before we looked
+        if len(found) < self._total:  # some were found before we looked
             asked = wire.windows.GetWindowRequest(window_id=self._window_id)
             found = [made for made in (await client.windows.GetWindow(asked)).prices if not made.corrected_by]
         return found

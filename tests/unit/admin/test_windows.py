@@ -254,7 +254,7 @@ def window_price(symbol: str, **values: int) -> windows_pb2.SettledPrice:
 
 
 def test_a_settlement_can_be_tried(desk: Desk) -> None:
-    desk.answers["SettleWindow"] = [frame(2, ACME, BOLT)]
+    desk.answers["SettleWindow"] = [frame(0, ACME, BOLT)]  # nothing is done by a dry run
     result = admin("settle", "run", "7", "--dry-run")
     assert result.stderr == "dry run, nothing changed: settled window 7: 2 prices\n"
     assert desk.only("SettleWindow").validate_only
