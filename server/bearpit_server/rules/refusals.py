@@ -61,6 +61,8 @@ CODES: dict[str, Code] = {
     "PRICE_STALE": Code.FAILED_PRECONDITION,
     "PRICE_ABSURD": Code.FAILED_PRECONDITION,
     "SECOND_OPERATOR_NEEDED": Code.PERMISSION_DENIED,
+    "NOT_WHILE_IMPERSONATING": Code.PERMISSION_DENIED,
+    "LAST_ADMIN": Code.FAILED_PRECONDITION,
 }
 """Every reason of errors.proto, without its prefix, and the code it always comes with."""
 
