@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import Enum
+from enum import Enum, IntEnum
 
 from bearpit_tui.drafts import Kind, Life, Side
 
@@ -199,15 +199,25 @@ class Chart:
     loaded: bool = False
 
 
+class Priority(IntEnum):
+    """How loud an announcement is."""
+
+    INFO = 1
+    IMPORTANT = 2
+    URGENT = 3
+
+
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A word from the operators."""
+    """A word from the operators; its body is Markdown, and may be empty."""
 
     announcement_id: int
-    text: str
+    title: str
     author: str = ""
     created_at: datetime = EPOCH
     expires_at: datetime | None = None
+    body: str = ""
+    priority: Priority = Priority.INFO
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,18 @@ from types import MappingProxyType
 from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_tui import model
 from bearpit_tui.drafts import Draft, Kind, Life, Side
-from bearpit_tui.model import OrderStatus, Phase, Timeframe
+from bearpit_tui.model import OrderStatus, Phase, Priority, Timeframe
 from bearpit_tui.windows import Settled, Window, Windows, WindowState
 from bearpit_tui.words import refusal_words
 from google.protobuf.timestamp_pb2 import Timestamp
 
+PRIORITIES: Mapping[int, Priority] = MappingProxyType(
+    {
+        market_pb2.PRIORITY_INFO: Priority.INFO,
+        market_pb2.PRIORITY_IMPORTANT: Priority.IMPORTANT,
+        market_pb2.PRIORITY_URGENT: Priority.URGENT,
+    }
+)
 PHASES: Mapping[int, Phase] = MappingProxyType(
     {
         market_pb2.PHASE_CLOSED: Phase.CLOSED,
@@ -183,10 +190,12 @@ def status(message: market_pb2.MarketStatus) -> model.Status:
 def _announcement(message: market_pb2.Announcement) -> model.Announcement:
     return model.Announcement(
         announcement_id=message.announcement_id,
-        text=message.text,
+        title=message.title,
         author=message.author,
         created_at=moment(message.created_at),
         expires_at=moment(message.expires_at) if message.HasField("expires_at") else None,
+        body=message.body,
+        priority=PRIORITIES.get(message.priority, Priority.INFO),
     )
 
 

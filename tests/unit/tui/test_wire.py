@@ -131,7 +131,7 @@ def test_a_status_without_a_next_change_has_none() -> None:
     assert wire.status(market_pb2.MarketStatus(phase=market_pb2.PHASE_OPEN)).next_change_at is None
     message = market_pb2.MarketStatus(phase=market_pb2.PHASE_CLOSED, next_phase=market_pb2.PHASE_OPEN)
     message.next_change_at.FromDatetime(NOW)
-    message.announcements.add(announcement_id=1, text="Lunch")
+    message.announcements.add(announcement_id=1, title="Lunch")
     status = wire.status(message)
     assert (status.phase, status.next_phase, status.next_change_at) == (Phase.CLOSED, Phase.OPEN, NOW)
     assert status.announcements[0].expires_at is None

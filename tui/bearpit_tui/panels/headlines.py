@@ -91,7 +91,7 @@ class Headlines(Vertical):
             return ""
         more = f" · {self._keymap.shown('news')} shows {len(news) - 1} more" if len(news) > 1 else ""
         hides = f" · {self._keymap.shown('leave')} hides"
-        return f"◆ {news[0].author or 'Operators'}: {news[0].text}{more}{hides}"
+        return f"◆ {news[0].author or 'Operators'}: {news[0].title}{more}{hides}"
 
 
 def working(state: State, now: datetime) -> list[Headline]:

@@ -111,7 +111,8 @@ def news_text(headlines: Sequence[Headline], announcements: Sequence[Announcemen
         at = one.created_at.astimezone(zone).strftime("%a %H:%M")
         lines += [
             Content.styled(f"{at}  {one.author}".rstrip(), "$foreground 60%"),
-            Content(one.text),
+            Content(one.title),
+            *([Content(one.body)] if one.body else []),
             Content(""),
         ]
     return Content("\n").join(lines[:-1])

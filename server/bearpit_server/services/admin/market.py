@@ -1,4 +1,4 @@
-"""The operators' RPCs on the market's hours, halts and announcements."""
+"""The operators' RPCs on the market's hours and halts."""
 # ruff: noqa: N802 - the methods are named by the contract
 
 from typing import cast
@@ -7,9 +7,7 @@ from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import market_pb2
 
 from bearpit_server.events.log import Origin
-from bearpit_server.events.records import StatusChange
 from bearpit_server.game import announcements, market, news
-from bearpit_server.identity.callers import signed_in
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
 from bearpit_server.services.admin.instruments import messages
@@ -18,7 +16,7 @@ from bearpit_server.storage.clock import now
 
 
 class Market(AtDesk):
-    """Opening, closing, halting; telling everybody."""
+    """Opening, closing, halting."""
 
     async def SetMarketOverride(
         self, request: pb.SetMarketOverrideRequest, context: Context
@@ -69,16 +67,6 @@ class Market(AtDesk):
             override=cast(pb.MarketOverride, held.override),
             all_halted=held.all_halted,
         )
-
-    async def Announce(self, request: pb.AnnounceRequest, context: Context) -> pb.AnnounceResponse:
-        """Show a text to everybody."""
-        author = signed_in().name
-
-        def work(by: Origin) -> Done[pb.AnnounceResponse]:
-            made = announcements.announce(request.text, request.lifetime_seconds, author, by)
-            return Done(pb.AnnounceResponse(announcement=translate.announcement(made)), [StatusChange()])
-
-        return await self._desk.once(request, pb.AnnounceResponse, work)
 
 
 def status() -> market_pb2.MarketStatus:
