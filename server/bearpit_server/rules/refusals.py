@@ -60,9 +60,22 @@ CODES: dict[str, Code] = {
     "PRICE_OUT_OF_ORDER": Code.FAILED_PRECONDITION,
     "PRICE_STALE": Code.FAILED_PRECONDITION,
     "PRICE_ABSURD": Code.FAILED_PRECONDITION,
+    "IN_DEBT": Code.FAILED_PRECONDITION,
+    "PLAYER_FROZEN": Code.PERMISSION_DENIED,
+    "NOT_BROKE": Code.FAILED_PRECONDITION,
     "SECOND_OPERATOR_NEEDED": Code.PERMISSION_DENIED,
     "NOT_WHILE_IMPERSONATING": Code.PERMISSION_DENIED,
     "LAST_ADMIN": Code.FAILED_PRECONDITION,
+    "CODE_MISTYPED": Code.INVALID_ARGUMENT,
+    "CODE_UNKNOWN": Code.NOT_FOUND,
+    "CODE_EXPIRED": Code.FAILED_PRECONDITION,
+    "CODE_USED_UP": Code.FAILED_PRECONDITION,
+    "CODE_ALREADY_REDEEMED": Code.FAILED_PRECONDITION,
+    "CODE_WITHDRAWN": Code.FAILED_PRECONDITION,
+    "REFERRAL_CLOSED": Code.FAILED_PRECONDITION,
+    "TEAM_FULL": Code.FAILED_PRECONDITION,
+    "ALREADY_IN_TEAM": Code.FAILED_PRECONDITION,
+    "ALREADY_VISITED": Code.FAILED_PRECONDITION,
 }
 """Every reason of errors.proto, without its prefix, and the code it always comes with."""
 
@@ -85,6 +98,20 @@ class Refused(Exception):
     def code(self) -> Code:
         """The canonical code."""
         return CODES[self.reason]
+
+
+def frozen(field: str = "", who: str = "you are") -> Refused:
+    """The refusal of what a frozen player asks for, or of what concerns one."""
+    return Refused("PLAYER_FROZEN", f"{who} frozen: looking is all that is left; ask an operator", field)
+
+
+def in_debt(debt_cents: int, what: str) -> Refused:
+    """The refusal of what nobody may do who owes the house."""
+    return Refused(
+        "IN_DEBT",
+        f"you owe the house {debt_cents} cents, and {what} until that is repaid; what comes in repays it",
+        debt_cents=debt_cents,
+    )
 
 
 def invalid(field: str, message: str) -> Refused:

@@ -20,10 +20,30 @@ _ALL = (
     Parameter(
         "ledger_check_minutes", 10, "minutes from one check of the ledger to the next; 0: off", 0, 1_440
     ),
+    Parameter("code_batch_max", 5_000, "codes that may be made at once", 1, 100_000),
+    Parameter("code_value_max_cents", 10_000_000, "the most points that one code may bring, in cents", 1),
+    Parameter("redeem_guesses_per_minute", 10, "wrong codes a minute a player may try; 0: any", 0, _RATE),
+    Parameter(
+        "redeem_guesses_per_minute_address", 120, "wrong codes a minute from one address; 0: any", 0, _RATE
+    ),
+    Parameter("referral_reward_cents", 50_000, "what who brings a newcomer along gets, in cents"),
+    Parameter("referral_newcomer_cents", 50_000, "what a newcomer whom somebody brought gets, in cents"),
+    Parameter("referral_max", 20, "newcomers that one player is rewarded for"),
+    Parameter("referral_days", 7, "days in which a newcomer may say who brought him along", 0, 366),
     Parameter("rate_player_per_second", 100, "calls a second a player may make; 0: any", 0, _RATE),
     Parameter("rate_address_per_second", 2_000, "calls a second from one address; 0: any", 0, _RATE),
     Parameter("rate_sign_in_per_minute", 120, "sign-ins a minute from one address; 0: any", 0, _RATE),
     Parameter("rate_orders_per_second", 200, "orders a second a player may place; 0: any", 0, _RATE),
+    Parameter("teams_may_leave", False, "whether players may leave a team, and so join another"),
+    Parameter("rate_team_codes_per_minute", 6, "team codes a minute a player may try; 0: any", 0, _RATE),
+    Parameter("booth_reward_cents", 100_000, "what a visit to a booth is worth, in cents", 1),
+    Parameter("booth_visits_per_minute", 120, "visits a minute a booth may count; 0: any", 0, _RATE),
+    Parameter("arcade_play_take_cents", 10_000, "the most one play may cost, in cents"),
+    Parameter("arcade_play_give_cents", 100_000, "the most one score may bring, in cents"),
+    Parameter("arcade_player_day_take_cents", 200_000, "the most a player may pay a machine in a day, in cents"),
+    Parameter("arcade_player_day_give_cents", 500_000, "the most a machine may give a player in a day, in cents"),
+    Parameter("arcade_day_take_cents", 100_000_000, "the most a machine may take in a day, in cents"),
+    Parameter("arcade_day_give_cents", 100_000_000, "the most a machine may give in a day, in cents"),
 )
 SETTINGS = by_key(_ALL)
 
