@@ -24,12 +24,13 @@ from bearpit_admin.commands import (
     news,
     orders,
     play,
-    players,
+    player,
+    role,
     rollback,
     settings,
     settle,
     status,
-    tokens,
+    token,
     trades,
     window,
 )
@@ -58,7 +59,7 @@ class Commands(TyperGroup):
 
 
 EPILOG = """
-Example: bearpit-admin --context camp players list --search ada
+Example: bearpit-admin --context camp player list --search ada
 
 From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service token, in place of a sign-in),
 BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
@@ -109,8 +110,8 @@ def options(
 
 
 for group in (
-    players, instruments, ipo, mechanism, window, settle, rollback, news, market, orders, trades, settings,
-    tokens, context, demo,
+    player, role, instruments, ipo, mechanism, window, settle, rollback, news, market, orders, trades,
+    settings, token, context, demo,
 ):  # fmt: skip
     app.add_typer(
         group.app,

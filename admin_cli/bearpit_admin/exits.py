@@ -35,7 +35,7 @@ OF_CODE: dict[str, Exit] = {
 HINTS: dict[str, str] = {
     "NOT_SIGNED_IN": "sign in with `bearpit-admin login`",
     "TOKEN_REUSED": "sign in again with `bearpit-admin login`",
-    "PLAYER_DISABLED": "another operator can run `bearpit-admin players enable NAME`",
+    "PLAYER_DISABLED": "another operator can run `bearpit-admin player enable NAME`",
     "NOT_ALLOWED": "this takes an operator; see who you are with `bearpit-admin context list`",
     "INTERNAL": "the server's log has more under that number",
     "SHORTAGE": "see with --policy debt --dry-run who is short of what; then choose that, or --policy house",

@@ -138,22 +138,22 @@ def on_a_terminal(*arguments: str, answer: str = "", **environment: str) -> tupl
 # --- the commands, one after the other -----------------------------------------------------------------
 
 STORY: list[tuple[str, int, str]] = [
-    ("players create t_ada --cash 500.00", 0, r"^\S{12,}$"),
-    ("players create t_ada", 3, "taken"),
-    ("players create t_bob --cash 0.07 --role operator", 0, ""),
-    ("players create t_cy --role admin --cash 0 --dry-run", 0, "dry run"),
-    ("players create x", 2, "3 to 24"),
-    ("players list --search t_", 0, "t_ada\tplayer\tno\t500.00"),
-    ("players show T_ADA", 0, "cash\t500.00"),
-    ("players show nobody", 3, "no player nobody"),
-    ("players adjust t_ada --cash 12.40 --reason prize", 0, "gave 12.40 points to t_ada, who now has 512.40"),
+    ("player create t_ada --cash 500.00", 0, r"^\S{12,}$"),
+    ("player create t_ada", 3, "taken"),
+    ("player create t_bob --cash 0.07 --role operator", 0, ""),
+    ("player create t_cy --role admin --cash 0 --dry-run", 0, "dry run"),
+    ("player create x", 2, "3 to 24"),
+    ("player list --search t_", 0, "t_ada\tplayer\tno\t500.00"),
+    ("player show T_ADA", 0, "cash\t500.00"),
+    ("player show nobody", 3, "no player nobody"),
+    ("player adjust t_ada --cash 12.40 --reason prize", 0, "gave 12.40 points to t_ada, who now has 512.40"),
     (
-        "players adjust t_ada --cash -12.4 --reason oops --yes",
+        "player adjust t_ada --cash -12.4 --reason oops --yes",
         0,
         "took 12.40 points from t_ada, who now has 500.00",
     ),
-    ("players adjust t_ada --cash -500.01 --reason oops --yes", 3, "500.01 points and 500.00 are free"),
-    ("players adjust t_ada --cash 99999999999999.99 --reason oops", 2, "amount: give"),
+    ("player adjust t_ada --cash -500.01 --reason oops --yes", 3, "500.01 points and 500.00 are free"),
+    ("player adjust t_ada --cash 99999999999999.99 --reason oops", 2, "amount: give"),
     ("instruments create t.acme --name Acme --tick 0.05 --lot 10", 0, "created instrument T.ACME"),
     ("instruments create t.acme --name Acme", 3, "already"),
     ("instruments update t.acme --fee-bps 25 --reference 12.40", 0, "updated instrument T.ACME"),
@@ -168,17 +168,17 @@ STORY: list[tuple[str, int, str]] = [
     ),
     ("ipo open t.acme --price 12.40 --quantity 1000 --yes", 3, "IPO"),
     (
-        "players adjust t_ada --shares 30 --symbol t.acme --reason prize",
+        "player adjust t_ada --shares 30 --symbol t.acme --reason prize",
         0,
         "gave 30 shares of T.ACME to t_ada",
     ),
     (
-        "players adjust t_ada --shares -1 --symbol t.acme --reason oops --yes",
+        "player adjust t_ada --shares -1 --symbol t.acme --reason oops --yes",
         0,
         "took 1 share of T.ACME from",
     ),
-    ("players adjust t_ada --shares 1 --symbol t.acme --reason oops", 0, "who now has 30"),
-    ("players show t_ada", 0, "T.ACME\t30\t0\t0.00\t0.00"),
+    ("player adjust t_ada --shares 1 --symbol t.acme --reason oops", 0, "who now has 30"),
+    ("player show t_ada", 0, "T.ACME\t30\t0\t0.00\t0.00"),
     ("market schedule", 0, "days\t\nopens\t\ncloses\t\npre_open_minutes\t\ntime_zone\t"),
     ("market pre-open", 0, "the market is pre-open"),
     ("market open --dry-run", 0, "dry run, nothing changed: the market is open"),
@@ -210,25 +210,25 @@ STORY: list[tuple[str, int, str]] = [
     ("settings set max_open_orders=-1", 2, "max_open_orders"),
     ("settings set nonsense=1", 3, "no setting nonsense"),
     ("settings list", 0, "max_open_orders\t7\t500\t"),
-    ("tokens create t_kiosk --scope market.read --scope admin.read", 0, "^bps_"),
-    ("tokens create t_kiosk --scope market.read", 3, "taken"),
-    ("tokens list", 0, "t_kiosk\tadmin.read,market.read\tno"),
-    ("tokens revoke t_kiosk --yes", 0, "revoked token t_kiosk"),
-    ("tokens revoke t_nobody --yes", 3, "no service token"),
-    ("players disable t_bob --yes --dry-run", 0, "dry run"),
-    ("players list --search t_bob", 0, "t_bob\toperator\tno"),
-    ("players disable t_bob --yes", 0, "disabled t_bob; 0 open orders cancelled"),
-    ("players list --search t_bob", 0, "t_bob\toperator\tyes"),
-    ("players enable t_bob", 0, "enabled t_bob"),
-    ("players disable operator --yes", 2, "yourself"),
-    ("players reset-password t_bob --yes", 0, r"^\S{12,}$"),
+    ("token create t_kiosk --scope market.read --scope admin.read", 0, "^bps_"),
+    ("token create t_kiosk --scope market.read", 3, "taken"),
+    ("token list", 0, "t_kiosk\tadmin.read,market.read\tno"),
+    ("token revoke t_kiosk --yes", 0, "revoked token t_kiosk"),
+    ("token revoke t_nobody --yes", 3, "no service token"),
+    ("player disable t_bob --yes --dry-run", 0, "dry run"),
+    ("player list --search t_bob", 0, "t_bob\toperator\tno"),
+    ("player disable t_bob --yes", 0, "disabled t_bob; 0 open orders cancelled"),
+    ("player list --search t_bob", 0, "t_bob\toperator\tyes"),
+    ("player enable t_bob", 0, "enabled t_bob"),
+    ("player disable operator --yes", 2, "yourself"),
+    ("player reset-password t_bob --yes", 0, r"^\S{12,}$"),
     ("status", 0, "market_phase\tclosed"),
     ("status", 0, r"shards\t16 at 127.0.0.1:\d+$"),
     ("events --type settings. --limit 1", 0, "settings.changed"),
     ("events --after nonsense", 2, "position"),
     ("doctor", 0, "yes\treplaying the postings gives every balance"),
-    ("--context nowhere players list", 3, "no context nowhere"),
-    ("--server 127.0.0.1:1 players list", 4, "bearpit-admin --server 127.0.0.1:1 login"),
+    ("--context nowhere player list", 3, "no context nowhere"),
+    ("--server 127.0.0.1:1 player list", 4, "bearpit-admin --server 127.0.0.1:1 login"),
 ]
 
 
@@ -247,7 +247,7 @@ def test_an_operators_day() -> None:
 
 
 def test_a_pipe_gets_plain_columns_and_nothing_on_standard_error() -> None:
-    result = piped("players", "list", "--search", OPERATOR)
+    result = piped("player", "list", "--search", OPERATOR)
     assert result.returncode == 0
     assert result.stderr == ""
     header, row = result.stdout.splitlines()
@@ -256,22 +256,22 @@ def test_a_pipe_gets_plain_columns_and_nothing_on_standard_error() -> None:
 
 
 def test_every_format_tells_the_same() -> None:
-    [wanted] = rows("players", "list", "--search", OPERATOR)
-    lines = done("players", "list", "--search", OPERATOR, "-o", "jsonl").splitlines()
+    [wanted] = rows("player", "list", "--search", OPERATOR)
+    lines = done("player", "list", "--search", OPERATOR, "-o", "jsonl").splitlines()
     assert [json.loads(line) for line in lines] == [wanted]
-    [row] = csv.DictReader(io.StringIO(done("players", "list", "--search", OPERATOR, "-o", "csv")))
+    [row] = csv.DictReader(io.StringIO(done("player", "list", "--search", OPERATOR, "-o", "csv")))
     assert row["name"] == wanted["name"]
     assert row["cash"] == wanted["cash"]
 
 
 def test_a_terminal_gets_a_table() -> None:
-    code, said = on_a_terminal("players", "list", "--search", OPERATOR, COLUMNS="120")
+    code, said = on_a_terminal("player", "list", "--search", OPERATOR, COLUMNS="120")
     assert code == 0
     assert "─" in said
     assert "\x1b[1m" in said
 
 
-@pytest.mark.parametrize("listing", ["players", "instruments", "orders", "trades"])
+@pytest.mark.parametrize("listing", ["player", "instruments", "orders", "trades"])
 def test_no_listing_is_cut_on_a_terminal_of_eighty_columns(listing: str) -> None:
     code, said = on_a_terminal(listing, "list", COLUMNS="80", NO_COLOR="1")
     assert code == 0
@@ -282,7 +282,7 @@ def test_no_listing_is_cut_on_a_terminal_of_eighty_columns(listing: str) -> None
 
 
 def test_no_color_is_respected() -> None:
-    _, said = on_a_terminal("players", "list", "--search", OPERATOR, NO_COLOR="1", COLUMNS="120")
+    _, said = on_a_terminal("player", "list", "--search", OPERATOR, NO_COLOR="1", COLUMNS="120")
     assert not re.search(r"\x1b\[3\dm", said)
 
 
@@ -295,29 +295,29 @@ def test_a_reader_that_leaves_early_is_no_fault() -> None:
 
 def test_lists_page_through_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
-        done("players", "create", f"page_{number}", "--cash", "0")
+        done("player", "create", f"page_{number}", "--cash", "0")
     monkeypatch.setattr(remote, "PAGE", 2)
-    names = [row["name"] for row in rows("players", "list", "--search", "page_", "--limit", "0")]
+    names = [row["name"] for row in rows("player", "list", "--search", "page_", "--limit", "0")]
     assert names == [f"page_{number}" for number in range(5)]
-    assert len(rows("players", "list", "--search", "page_", "--limit", "3")) == 3
+    assert len(rows("player", "list", "--search", "page_", "--limit", "3")) == 3
 
 
 # --- answers -----------------------------------------------------------------------------------------------
 
 
 def test_a_no_on_a_terminal_changes_nothing() -> None:
-    done("players", "create", "keep_me", "--cash", "0")
-    code, said = on_a_terminal("players", "disable", "keep_me", answer="n")
+    done("player", "create", "keep_me", "--cash", "0")
+    code, said = on_a_terminal("player", "disable", "keep_me", answer="n")
     assert code == 1
     assert "Nothing was changed" in said
-    assert rows("players", "list", "--search", "keep_me")[0]["disabled"] is False
+    assert rows("player", "list", "--search", "keep_me")[0]["disabled"] is False
 
 
 def test_a_yes_on_a_terminal_does_it() -> None:
-    done("players", "create", "drop_me", "--cash", "0")
-    code, _ = on_a_terminal("players", "disable", "drop_me", answer="y")
+    done("player", "create", "drop_me", "--cash", "0")
+    code, _ = on_a_terminal("player", "disable", "drop_me", answer="y")
     assert code == 0
-    assert rows("players", "list", "--search", "drop_me")[0]["disabled"] is True
+    assert rows("player", "list", "--search", "drop_me")[0]["disabled"] is True
 
 
 def test_a_password_that_is_typed_is_not_shown(tmp_path: Path) -> None:
@@ -351,12 +351,12 @@ def test_a_wrong_password_is_not_allowed(tmp_path: Path) -> None:
 
 def test_a_player_who_is_no_operator_is_told_so(tmp_path: Path) -> None:
     (tmp_path / "password").write_text("mere mortal\n")
-    done("players", "create", "mortal", "--password-file", str(tmp_path / "password"))
+    done("player", "create", "mortal", "--password-file", str(tmp_path / "password"))
     own = {"BEARPIT_HOME": str(tmp_path), "BEARPIT_PASSWORD": "mere mortal"}
     result = piped("login", "mortal", **own)
     assert result.returncode == 0
     assert "no operator" in result.stderr
-    assert piped("players", "list", **own).returncode == 4
+    assert piped("player", "list", **own).returncode == 4
 
 
 def test_no_server_is_unreachable(tmp_path: Path) -> None:
@@ -372,7 +372,7 @@ def test_logout_ends_the_sign_in(tmp_path: Path) -> None:
     own = {"BEARPIT_HOME": str(tmp_path), "BEARPIT_PASSWORD": PASSWORD}
     piped("login", OPERATOR, **own)
     assert piped("logout", **own).returncode == 0
-    assert piped("players", "list", **own).returncode == 4
+    assert piped("player", "list", **own).returncode == 4
     assert "nobody was signed in" in piped("logout", **own).stdout
 
 
@@ -387,10 +387,10 @@ def test_a_sign_in_that_has_ended_is_renewed_unasked(change: dict[str, object], 
     piped("login", OPERATOR, **own)
     stored = json.loads(stored_in(tmp_path).read_text())
     stored_in(tmp_path).write_text(json.dumps({**stored, **change}))
-    assert piped("players", "list", **own).returncode == 0
+    assert piped("player", "list", **own).returncode == 0
     renewed = json.loads(stored_in(tmp_path).read_text())
     assert renewed["refresh_token"] != stored["refresh_token"]
-    assert piped("players", "list", **own).returncode == 0
+    assert piped("player", "list", **own).returncode == 0
 
 
 def test_many_commands_at_once_renew_a_sign_in_once(tmp_path: Path) -> None:
@@ -400,7 +400,7 @@ def test_many_commands_at_once_renew_a_sign_in_once(tmp_path: Path) -> None:
     stored_in(tmp_path).write_text(json.dumps({**stored, "access_expires_at": 0}))
     processes = [
         subprocess.Popen(
-            [*COMMAND, "players", "list"],
+            [*COMMAND, "player", "list"],
             env={**os.environ, **own},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -412,9 +412,9 @@ def test_many_commands_at_once_renew_a_sign_in_once(tmp_path: Path) -> None:
 
 
 def test_a_service_token_serves_where_nobody_signs_in(tmp_path: Path) -> None:
-    secret = done("tokens", "create", "script", "--scope", "admin.read").strip()
+    secret = done("token", "create", "script", "--scope", "admin.read").strip()
     own = {"BEARPIT_HOME": str(tmp_path), "BEARPIT_TOKEN": secret}
-    assert piped("players", "list", **own).returncode == 0
+    assert piped("player", "list", **own).returncode == 0
     result = piped("announce", "hello", **own)
     assert result.returncode == 4
     assert secret not in result.stderr
@@ -431,7 +431,7 @@ def test_an_order_of_anyone_is_listed_and_cancelled(address: str) -> None:
             return (await trader.trading.PlaceOrder(request)).order.order_id
 
     done("instruments", "create", "CNCL", "--name", "Cancel me", "--fee-bps", "0")
-    password = done("players", "create", "trader", "--cash", "100.00").strip()
+    password = done("player", "create", "trader", "--cash", "100.00").strip()
     done("market", "open")
     order_id = asyncio.run(place())
     [order] = rows("orders", "list", "--player", "trader", "--open")

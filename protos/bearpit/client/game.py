@@ -193,7 +193,7 @@ class Client:
         return answer.player
 
     def use_service_token(self, secret: str) -> None:
-        """Call as a service, with a token from `bearpit-admin tokens create`."""
+        """Call as a service, with a token from `bearpit-admin token create`."""
         self._session.use_service_token(secret)
 
     async def sign_out(self) -> None:

@@ -45,13 +45,13 @@ def test_has_every_command_that_operators_were_promised() -> None:
         "rollback trade", "rollback player", "rollback window", "rollback prices", "rollback list",
         "rollback show", "approve", "news publish", "news list", "news withdraw",
         "init", "login", "logout", "announce", "events", "doctor", "status",
-        "players list", "players show", "players create", "players disable", "players enable",
-        "players reset-password", "players adjust",
+        "player list", "player show", "player create", "player disable", "player enable",
+        "player reset-password", "player adjust",
         "instruments list", "instruments create", "instruments update", "ipo open",
         "market open", "market close", "market pre-open", "market auto", "market halt", "market resume",
         "market schedule", "market status",
         "orders list", "orders cancel", "trades list", "settings list", "settings set",
-        "tokens create", "tokens list", "tokens revoke",
+        "token create", "token list", "token revoke",
         "context list", "context use", "context add", "context remove",
         "play", "demo load", "demo run", "demo scenario", "demo scenarios",
     }  # fmt: skip
@@ -85,16 +85,16 @@ def test_says_which_version_it_is() -> None:
     ("arguments", "words"),
     [
         (["nonsense"], "No such command"),
-        (["players", "show"], "NAME"),
-        (["players", "adjust", "ada"], "--reason"),
-        (["players", "adjust", "ada", "--reason", "x"], "--cash"),
-        (["players", "adjust", "ada", "--reason", "x", "--cash", "1", "--shares", "2"], "--cash"),
-        (["players", "adjust", "ada", "--reason", "x", "--shares", "2"], "--symbol"),
-        (["players", "adjust", "ada", "--reason", "x", "--cash", "1.234"], "12.40"),
-        (["players", "create", "ada", "--cash", "lots"], "12.40"),
-        (["players", "create", "ada", "--role", "king"], "king"),
-        (["players", "list", "--limit", "-1"], "--limit"),
-        (["players", "list", "-o", "yaml"], "yaml"),
+        (["player", "show"], "NAME"),
+        (["player", "adjust", "ada"], "--reason"),
+        (["player", "adjust", "ada", "--reason", "x"], "--cash"),
+        (["player", "adjust", "ada", "--reason", "x", "--cash", "1", "--shares", "2"], "--cash"),
+        (["player", "adjust", "ada", "--reason", "x", "--shares", "2"], "--symbol"),
+        (["player", "adjust", "ada", "--reason", "x", "--cash", "1.234"], "12.40"),
+        (["player", "create", "ada", "--cash", "lots"], "12.40"),
+        (["player", "create", "ada", "--role", "king"], "king"),
+        (["player", "list", "--limit", "-1"], "--limit"),
+        (["player", "list", "-o", "yaml"], "yaml"),
         (["instruments", "update", "ACME"], "Nothing to change"),
         (["ipo", "open", "ACME", "--price", "12", "--quantity", "many"], "integer"),
         (["ipo", "open", "ACME", "--price", "0", "--quantity", "5"], "no price"),
@@ -142,8 +142,8 @@ def test_says_which_version_it_is() -> None:
         (["news", "publish", "x", "--at", "soon"], "+5m"),
         (["settings", "set", "novalue"], "registration_open=false"),
         (["settings", "set", "fee_bps=1", "fee_bps=2"], "twice"),
-        (["tokens", "create", "kiosk", "--scope", "everything"], "everything"),
-        (["tokens", "create", "kiosk"], "--scope"),
+        (["token", "create", "kiosk", "--scope", "everything"], "everything"),
+        (["token", "create", "kiosk"], "--scope"),
         (["events", "--follow", "-o", "json"], "jsonl"),
         (["play", "--headless", "--address", "127.0.0.1:99999"], "HOST:PORT"),
         (["play", "--headless", "--name", "x"], "3 to 24"),
@@ -166,14 +166,14 @@ def test_what_is_wrong_on_the_command_line_is_a_usage_error(arguments: list[str]
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["players", "disable", "ada"],
-        ["players", "reset-password", "ada"],
-        ["players", "adjust", "ada", "--cash", "-1", "--reason", "x"],
+        ["player", "disable", "ada"],
+        ["player", "reset-password", "ada"],
+        ["player", "adjust", "ada", "--cash", "-1", "--reason", "x"],
         ["ipo", "open", "ACME", "--price", "12.40", "--quantity", "10"],
         ["market", "close"],
         ["market", "halt", "--all"],
         ["orders", "cancel", "17"],
-        ["tokens", "revoke", "kiosk"],
+        ["token", "revoke", "kiosk"],
         ["context", "remove", "default"],
         ["window", "cancel", "7"],
         ["rollback", "trade", "1", "--reason", "x"],
@@ -206,7 +206,7 @@ def test_an_empty_password_file_is_a_usage_error(tmp_path: Path) -> None:
 
 
 def test_whoever_is_not_signed_in_is_told_how_to() -> None:
-    result = CliRunner().invoke(app, ["players", "list"])
+    result = CliRunner().invoke(app, ["player", "list"])
     assert result.exit_code == 4
     assert "bearpit-admin login" in result.stderr
 
@@ -222,7 +222,7 @@ def test_contexts_are_added_used_listed_and_removed() -> None:
     ]
     assert runner.invoke(app, ["context", "add", "camp", "x:1"]).exit_code == 3
     assert runner.invoke(app, ["context", "use", "elsewhere"]).exit_code == 3
-    assert runner.invoke(app, ["--context", "elsewhere", "players", "list"]).exit_code == 3
+    assert runner.invoke(app, ["--context", "elsewhere", "player", "list"]).exit_code == 3
     assert runner.invoke(app, ["context", "remove", "camp", "--yes"]).exit_code == 0
     assert "camp" not in runner.invoke(app, ["context", "list"]).stdout
 

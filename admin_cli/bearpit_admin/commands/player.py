@@ -1,6 +1,5 @@
-"""`bearpit-admin players`: who takes part."""
+"""`bearpit-admin player`: who takes part."""
 
-from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,26 +11,18 @@ from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, Pl
 from bearpit_admin.output import Part, Value, moment, show, show_one, tell
 from bearpit_admin.prompts import confirm, from_file
 from bearpit_admin.remote import pages, run
+from bearpit_admin.roles import Role, names_of, to_wire
 
 if TYPE_CHECKING:
     from bearpit.client import Client
 
 app = typer.Typer(help="Who takes part.")
 
-
-SPARE = ("created_at", "held", "id")
-
-
-class Role(StrEnum):
-    """What a new player may do."""
-
-    PLAYER = "player"
-    OPERATOR = "operator"
-    ADMIN = "admin"
-    """The same, as the contract says it."""
+COLUMNS = ("id", "name", "roles", "disabled", "frozen", "cash", "held", "created_at")
+SPARE = ("frozen", "created_at", "held", "id")
 
 
-@app.command("list", epilog="Example: bearpit-admin players list --search ada -o json")
+@app.command("list", epilog="Example: bearpit-admin player list --search ada -o json")
 def list_(
     search: Annotated[
         str, typer.Option("--search", metavar="TEXT", help="Only names that contain this.")
@@ -54,18 +45,19 @@ def list_(
         (
             found.player.player_id,
             found.player.name,
-            _role(found.player),
+            names_of(found.player.roles),
             found.player.disabled,
+            found.player.frozen,
             Points(found.cash_cents),
             Points(found.held_cents),
             moment(found.player.created_at),
         )
         for found in run(work)
     ]
-    show(("id", "name", "role", "disabled", "cash", "held", "created_at"), rows, output, SPARE)
+    show(COLUMNS, rows, output, SPARE)
 
 
-@app.command("show", epilog="Example: bearpit-admin players show ada")
+@app.command("show", epilog="Example: bearpit-admin player show ada")
 def show_(name: PlayerName, output: Output = None) -> None:
     """Show a player with cash and positions."""
 
@@ -76,8 +68,9 @@ def show_(name: PlayerName, output: Output = None) -> None:
     facts: list[tuple[str, Value]] = [
         ("id", found.player.player_id),
         ("name", found.player.name),
-        ("role", _role(found.player)),
+        ("roles", names_of(found.player.roles)),
         ("disabled", found.player.disabled),
+        ("frozen", found.player.frozen),
         ("created_at", moment(found.player.created_at)),
         ("cash", Points(found.wallet.cash_cents)),
         ("held", Points(found.wallet.held_cents)),
@@ -89,12 +82,17 @@ def show_(name: PlayerName, output: Output = None) -> None:
     show_one(facts, output, Part("positions", ("symbol", "quantity", "held", "cost", "realised"), positions))
 
 
-@app.command(epilog="Example: bearpit-admin players create ada --cash 500.00 --password-file ada.txt")
+@app.command(epilog="Example: bearpit-admin player create ada --role code_manager --role announcer")
 def create(
     name: Annotated[
         str, typer.Argument(metavar="NAME", help="3 to 24 of letters, digits, `_`, `-` and `.`.")
     ],
-    role: Annotated[Role, typer.Option("--role", help="What the player may do.")] = Role.PLAYER,
+    roles: Annotated[
+        list[Role] | None,
+        typer.Option(
+            "--role", metavar="ROLE", help="What the player is; repeat for more. By default player."
+        ),
+    ] = None,
     cash: Annotated[
         str,
         typer.Option("--cash", metavar="POINTS", help="Cash to begin with; by default the game's setting."),
@@ -102,11 +100,11 @@ def create(
     password_file: PasswordFile = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Make a player or an operator. Without a password one is made up, and printed on standard output."""
+    """Make a player or one of the staff. Without a password one is made up, and printed on standard output."""
     request = wire.admin.CreatePlayerRequest(
         name=name,
         password=from_file(password_file) if password_file else "",
-        role=wire.auth.ROLE_ADMIN if role is not Role.PLAYER else wire.auth.ROLE_PLAYER,
+        roles=to_wire(roles or ()),
         cash_cents=parse_points(cash) if cash else None,
         validate_only=dry_run,
     )
@@ -115,12 +113,16 @@ def create(
         return await client.admin.CreatePlayer(request)
 
     made = run(work)
-    tell(f"created {_role(made.player)} {made.player.name}", dry_run, err=bool(made.password))
+    tell(
+        f"created {' and '.join(names_of(made.player.roles))} {made.player.name}",
+        dry_run,
+        err=bool(made.password),
+    )
     if made.password:
         tell(made.password)
 
 
-@app.command(epilog="Example: bearpit-admin players disable mallory --yes")
+@app.command(epilog="Example: bearpit-admin player disable mallory --yes")
 def disable(name: PlayerName, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Keep a player out.
 
@@ -131,14 +133,14 @@ def disable(name: PlayerName, yes: Yes = False, dry_run: DryRun = False) -> None
     tell(f"disabled {changed.player.name}; {changed.cancelled_orders} open orders cancelled", dry_run)
 
 
-@app.command(epilog="Example: bearpit-admin players enable mallory")
+@app.command(epilog="Example: bearpit-admin player enable mallory")
 def enable(name: PlayerName, dry_run: DryRun = False) -> None:
     """Let a disabled player in again."""
     changed = _set_disabled(name, False, dry_run)
     tell(f"enabled {changed.player.name}", dry_run)
 
 
-@app.command(epilog="Example: bearpit-admin players reset-password ada --yes")
+@app.command(epilog="Example: bearpit-admin player reset-password ada --yes")
 def reset_password(
     name: PlayerName, password_file: PasswordFile = "", yes: Yes = False, dry_run: DryRun = False
 ) -> None:
@@ -156,9 +158,7 @@ def reset_password(
         tell(reset.password)
 
 
-@app.command(
-    epilog='Example: bearpit-admin players adjust ada --cash -12.40 --reason "typo in a grant" --yes'
-)
+@app.command(epilog='Example: bearpit-admin player adjust ada --cash -12.40 --reason "typo in a grant" --yes')
 def adjust(
     name: PlayerName,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; it goes into the ledger.")],
@@ -212,7 +212,3 @@ def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPl
         return await client.admin.SetPlayerDisabled(request)
 
     return run(work)
-
-
-def _role(player: "wire.auth.Player") -> str:
-    return Role.OPERATOR if player.role == wire.auth.ROLE_ADMIN else Role.PLAYER

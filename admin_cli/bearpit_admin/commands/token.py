@@ -1,4 +1,4 @@
-"""`bearpit-admin tokens`: tokens for other services."""
+"""`bearpit-admin token`: tokens for other services."""
 
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
@@ -27,7 +27,7 @@ class Scope(StrEnum):
     PRICES_PUSH = "prices.push"
 
 
-@app.command(epilog="Example: bearpit-admin tokens create kiosk --scope market.read > kiosk.token")
+@app.command(epilog="Example: bearpit-admin token create kiosk --scope market.read > kiosk.token")
 def create(
     name: TokenName,
     scopes: Annotated[list[Scope], typer.Option("--scope", help="What it may do; repeat for more.")],
@@ -49,7 +49,7 @@ def create(
         tell(made.secret)
 
 
-@app.command("list", epilog="Example: bearpit-admin tokens list")
+@app.command("list", epilog="Example: bearpit-admin token list")
 def list_(output: Output = None) -> None:
     """List tokens, revoked ones too, without their secrets."""
 
@@ -63,7 +63,7 @@ def list_(output: Output = None) -> None:
     show(("id", "name", "scopes", "revoked", "created_at"), rows, output)
 
 
-@app.command(epilog="Example: bearpit-admin tokens revoke kiosk --yes")
+@app.command(epilog="Example: bearpit-admin token revoke kiosk --yes")
 def revoke(name: TokenName, yes: Yes = False, dry_run: DryRun = False) -> None:
     """End a token, for good."""
     confirm(f"Revoke the token {name}?", yes, dry_run)
