@@ -12,7 +12,8 @@ returns what the bus shall tell once that is committed. Of all servers one at a 
 Events can be told again (a replay; an attempt that failed), so what a listener writes has a unique key that
 comes from the event, such as its position. It waits for nothing outside the database: what has to be sent
 somewhere is a row that another job sends. A listener to what comes by the thousand (fills) takes a `sweep`
-in place of `handle`: it is told the place only, and does its work in SQL, where it costs the exchange nothing.
+in place of `handle`: it is told the place only, and does its work in SQL, where the exchange does not wait
+for it.
 
 When it raises, all that it did is undone. The batch is tried again after a pause, then event by event; an
 event that fails too often is kept among `listener_failures`, and passed over so that the rest goes on.
@@ -40,13 +41,10 @@ class Here:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Events of some types: those behind `after`, up to and with `until`. `count` of them are not none."""
+    """A part of the log: what stands behind `after`, up to and with `until`."""
 
     after: Position
     until: Position
-    count: int
-    published: int
-    """How many of them are put before the listener for the first time."""
 
 
 Handle = Callable[[Sequence[Logged], Here], Sequence[Record]]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import reduce
 from operator import or_
+from typing import Any
 
 import peewee as pw
 
@@ -122,8 +123,8 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def _logged(rows: Iterable[tuple[object, ...]]) -> list[Logged]:
-    return [Logged(Position(row[0], row[1]), *row[2:]) for row in rows]  # type: ignore[arg-type]
+def _logged(rows: Iterable[tuple[Any, ...]]) -> list[Logged]:
+    return [Logged(Position(row[0], row[1]), *row[2:]) for row in rows]
 
 
 def read(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Logged], Position]:
@@ -134,15 +135,55 @@ def read(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Logged]
     changes.
     """
     settled = bulk.oldest_running_transaction()
-    ahead = (bulk.after_position(after.xid, after.id), EventRow.xid < settled)
-    query = EventRow.select(*_COLUMNS).where(*ahead).order_by(EventRow.xid, EventRow.id).limit(limit)
+    found = _logged(_ahead(_COLUMNS, after, settled, limit, type_prefixes))
+    return found, _read_up_to([event.position for event in found], after, settled, limit)
+
+
+def positions(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Position], Position]:
+    """As `read`, for who wants to know only where the next events are."""
+    settled = bulk.oldest_running_transaction()
+    rows = _ahead((EventRow.xid, EventRow.id), after, settled, limit, type_prefixes)
+    found = [Position(*row) for row in rows]
+    return found, _read_up_to(found, after, settled, limit)
+
+
+def latest_positions(limit: int) -> list[Position]:
+    """Where the latest events that are settled stand, newest first."""
+    rows = (
+        EventRow.select(EventRow.xid, EventRow.id)
+        .where(EventRow.xid < bulk.oldest_running_transaction())
+        .order_by(EventRow.xid.desc(), EventRow.id.desc())
+        .limit(limit)
+    )
+    return [Position(*row) for row in rows.tuples()]
+
+
+def _ahead(
+    columns: Iterable[pw.Field], after: Position, settled: int, limit: int, type_prefixes: Iterable[str]
+) -> Iterable[tuple[Any, ...]]:
+    query = (
+        EventRow.select(*columns)
+        .where(bulk.after_position(after.xid, after.id), EventRow.xid < settled)
+        .order_by(EventRow.xid, EventRow.id)
+        .limit(limit)
+    )
     if type_prefixes:
         query = query.where(_of_types(type_prefixes))
-    found = _logged(query.tuples())
+    rows: Iterable[tuple[Any, ...]] = query.tuples()
+    return rows
+
+
+def _read_up_to(found: Sequence[Position], after: Position, settled: int, limit: int) -> Position:
     if len(found) == limit:
-        return found, found[-1].position
+        return found[-1]
     # Not the transaction that is settled: one that a crash undid may give its number to another.
-    return found, max(after, _last(EventRow.xid < settled))
+    return max(after, _last(EventRow.xid < settled))
+
+
+def type_at(position: Position) -> str:
+    """The type of the event that stands there."""
+    row: EventRow = EventRow.get(EventRow.xid == position.xid, EventRow.id == position.id)
+    return str(row.type)
 
 
 def end() -> Position:

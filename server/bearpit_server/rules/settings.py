@@ -44,6 +44,11 @@ _ALL = (
     Parameter("arcade_player_day_give_cents", 500_000, "the most a machine may give a player in a day, in cents"),
     Parameter("arcade_day_take_cents", 100_000_000, "the most a machine may take in a day, in cents"),
     Parameter("arcade_day_give_cents", 100_000_000, "the most a machine may give in a day, in cents"),
+    Parameter("listener_interval_ms", 500, "how often the event log is looked at for listeners", 50, 60_000),
+    Parameter("listener_retry_ms", 500, "pause before a listener that failed is told again; it doubles", 10),
+    Parameter("listener_attempts", 5, "attempts before a listener goes on without an event", 1, 100),
+    Parameter("listener_replay_events", 10_000, "how many events a replay may go back", 1, 1_000_000),
+    Parameter("notifications_kept", 1_000, "notifications kept for each player", 1, 1_000_000),
 )
 SETTINGS = by_key(_ALL)
 
