@@ -5,7 +5,6 @@ import sys
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from bearpit_admin import remote
 from bearpit_admin.commands import (
@@ -35,9 +34,10 @@ from bearpit_admin.commands import (
     window,
 )
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.needs import Marked
 
 
-class Commands(TyperGroup):
+class Commands(Marked):
     """The commands. A Failure, or one of a disk, is said in words on standard error."""
 
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # its own type is private
@@ -61,8 +61,8 @@ class Commands(TyperGroup):
 EPILOG = """
 Example: bearpit-admin --context camp player list --search ada
 
-From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service token, in place of a sign-in),
-BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
+From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service's, or from `player sudo`;
+in place of a sign-in), BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
 
 Amounts are points, to the cent. Times are shown in UTC; those you give without an offset are where you are.
 
@@ -115,6 +115,7 @@ for group in (
 ):  # fmt: skip
     app.add_typer(
         group.app,
+        cls=Marked,
         name=group.__name__.rpartition(".")[2],
         no_args_is_help=True,
         epilog=group.app.registered_commands[0].epilog,

@@ -13,7 +13,7 @@ class Exit(IntEnum):
     CONFLICT = 3
     """There is no such thing, there is one already, or it is not in a state for this."""
     NOT_ALLOWED = 4
-    """Not signed in, or not an operator."""
+    """Not signed in, or without the permission it takes."""
     UNREACHABLE = 5
     """No server answered."""
 
@@ -36,7 +36,9 @@ HINTS: dict[str, str] = {
     "NOT_SIGNED_IN": "sign in with `bearpit-admin login`",
     "TOKEN_REUSED": "sign in again with `bearpit-admin login`",
     "PLAYER_DISABLED": "another operator can run `bearpit-admin player enable NAME`",
-    "NOT_ALLOWED": "this takes an operator; see who you are with `bearpit-admin context list`",
+    "NOT_ALLOWED": "see who may with `bearpit-admin role list`, and who you are with `context list`",
+    "NOT_WHILE_IMPERSONATING": "unset BEARPIT_TOKEN, and sign in as yourself",
+    "LAST_ADMIN": "`bearpit-admin role grant NAME admin` makes another one",
     "INTERNAL": "the server's log has more under that number",
     "SHORTAGE": "see with --policy debt --dry-run who is short of what; then choose that, or --policy house",
     "ALREADY_REVERSED": "see what was with `bearpit-admin rollback list`",

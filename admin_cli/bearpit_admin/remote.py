@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -55,6 +55,13 @@ def again(command: str) -> str:
     chosen = f"--context {choice.context} " if choice.context else ""
     chosen += f"--server {choice.server} " if choice.server else ""
     return f"bearpit-admin {chosen}{command}"
+
+
+def screen_command() -> str:
+    """The player's screen, for the server that this command is for."""
+    context = here()
+    trust = "" if not context.tls else " --tls" if context.tls == "on" else f" --ca {context.tls}"
+    return f"bearpit --server {context.server}{trust}"
 
 
 def run(work: "Callable[[Client], Awaitable[T]]", signed_in: bool = True) -> T:
@@ -125,12 +132,13 @@ async def renew(client: "Client", context: Context, force: bool = False) -> None
                 keep(client, context, sign_in.name)
                 client.use_service_token("")  # the old access token
                 try:
-                    await client.resume(sign_in.refresh_token)
+                    player = await client.resume(sign_in.refresh_token)
                 except BearpitError as error:
                     if error.code.name == "UNAUTHENTICATED":
                         session.forget(context)
                     raise
                 sign_in = session.load(context) or sign_in
+                session.save(context, replace(sign_in, permissions=tuple(player.permissions)))
     client.use_service_token(sign_in.access_token)
 
 
@@ -140,7 +148,8 @@ def keep(client: "Client", context: Context, name: str) -> None:
     def store(tokens: "wire.auth.Tokens | None") -> None:
         if tokens is not None:
             ends = tokens.access_expires_at.seconds
-            sign_in = SignIn(context.server, name, tokens.access_token, ends, tokens.refresh_token)
+            may = tuple(client.player.permissions) if client.player is not None else None
+            sign_in = SignIn(context.server, name, tokens.access_token, ends, tokens.refresh_token, may)
             session.save(context, sign_in)
 
     client.on_tokens = store
@@ -156,7 +165,7 @@ def failure_of(error: "BearpitError", context: Context) -> Failure:
 
     exit_code = OF_CODE.get(error.code.name, Exit.FAILED)
     if error.reason:
-        return Failure(_in_points(error), exit_code, _hint(error.reason))
+        return Failure(_in_points(error), exit_code, _hint_of_role(error) or _hint(error.reason))
     if error.message in CONNECTION_FAULTS.values():
         return Failure(
             f"No connection to {context.server}: {error.message}",
@@ -170,6 +179,14 @@ def failure_of(error: "BearpitError", context: Context) -> Failure:
             "start one with `bearpit-server serve`, or name another with --server or --context",
         )
     return Failure(sentence(error.message), exit_code)
+
+
+def _hint_of_role(error: "BearpitError") -> str:
+    """How to come by a permission that is missing: the smallest role that has it."""
+    smallest = error.metadata.get("roles", "").partition(",")[0]
+    if error.reason != "NOT_ALLOWED" or not smallest:
+        return ""
+    return f"an admin can give it with `{again(f'role grant NAME {smallest}')}`"
 
 
 def _hint(reason: str) -> str:

@@ -37,6 +37,8 @@ class SignIn:
     access_expires_at: int
     """In epoch seconds, by the server's clock."""
     refresh_token: str = field(repr=False)
+    permissions: tuple[str, ...] | None = None
+    """What its player might do when it was last renewed; None: not known. For the help only."""
 
 
 def address_of(text: str) -> str:
@@ -124,6 +126,7 @@ def load(context: Context) -> SignIn | None:
             access_token=str(stored["access_token"]),
             access_expires_at=int(str(stored["access_expires_at"])),
             refresh_token=str(stored["refresh_token"]),
+            permissions=_texts(stored.get("permissions")),
         )
     except (KeyError, ValueError):
         return None
@@ -159,6 +162,10 @@ def _sign_in_folder() -> Path:
 
 def _sign_in_path(context: Context) -> Path:
     return _sign_in_folder() / f"{context.name}@{re.sub('[^A-Za-z0-9.-]', '_', context.server)}.json"
+
+
+def _texts(value: object) -> tuple[str, ...] | None:
+    return tuple(map(str, value)) if isinstance(value, list) else None
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -9,9 +9,12 @@ from bearpit_admin.options import PasswordFile
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import own_password, required
 from bearpit_admin.remote import here, keep, run
+from bearpit_admin.roles import names_of
 
 if TYPE_CHECKING:
     from bearpit.client import Client
+
+EVERYBODYS = {"LOOK", "PLAY"}
 
 
 def register(app: typer.Typer) -> None:
@@ -24,12 +27,12 @@ def login(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Who you are; asked for if missing.")] = "",
     password_file: PasswordFile = "",
 ) -> None:
-    """Sign in as an operator. The password is asked for, or comes from BEARPIT_PASSWORD or a file."""
+    """Sign in. The password is asked for, or comes from BEARPIT_PASSWORD or a file."""
     name = required(name, "Name", "the NAME")
     player = sign_in(name, own_password(password_file))
-    tell(f"signed in at {here().server} as {player.name}")
-    if player.role != wire.auth.ROLE_ADMIN:
-        tell(f"{player.name} is no operator; most commands will be refused", err=True)
+    tell(f"signed in at {here().server} as {player.name}, {' and '.join(names_of(player.roles))}")
+    if set(player.permissions) <= EVERYBODYS:
+        tell(f"{player.name} is not of the staff; most commands will be refused", err=True)
 
 
 def sign_in(name: str, password: str) -> "wire.auth.Player":

@@ -7,10 +7,10 @@ import typer
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.money import Points, parse_points
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, PlayerName, Yes
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, PlayerName, Reason, Yes
 from bearpit_admin.output import Part, Value, moment, show, show_one, tell
 from bearpit_admin.prompts import confirm, from_file
-from bearpit_admin.remote import pages, run
+from bearpit_admin.remote import again, pages, run, screen_command
 from bearpit_admin.roles import Role, names_of, to_wire
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def create(
     password_file: PasswordFile = "",
     dry_run: DryRun = False,
 ) -> None:
-    """Make a player or one of the staff. Without a password one is made up, and printed on standard output."""
+    """Make a player, or staff. Without a password one is made up, and printed on standard output."""
     request = wire.admin.CreatePlayerRequest(
         name=name,
         password=from_file(password_file) if password_file else "",
@@ -203,6 +203,29 @@ def adjust(
     has = posting.balance_after if posting.symbol else Points(posting.balance_after)
     done = f"took {what} from" if posting.amount < 0 else f"gave {what} to"
     tell(f"{done} {name}, who now has {has}", dry_run)
+
+
+@app.command(epilog='Example: bearpit-admin player sudo ada --reason "cannot see her orders"')
+def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
+    """Look through a player's eyes for 15 minutes, on the record.
+
+    Prints a token on standard output. Each call that is made with it stands in the event log under your
+    name. It ends sooner with your own sign-in, or when the player is disabled.
+    """
+    request = wire.admin.ImpersonateRequest(name=name, reason=reason, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.ImpersonateResponse":
+        return await client.admin.Impersonate(request)
+
+    opened = run(work)
+    if dry_run:
+        tell(f"you would look through the eyes of {opened.player.name}", dry_run)
+        return
+    until = moment(opened.access_expires_at)
+    tell(f"you look through the eyes of {opened.player.name} until {until}, with this token:", err=True)
+    tell(opened.access_token)
+    tell(f"  BEARPIT_TOKEN=... {screen_command()}", err=True)
+    tell(f"  BEARPIT_TOKEN=... {again('orders list')}, and other commands that {name} may give", err=True)
 
 
 def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPlayerDisabledResponse":
