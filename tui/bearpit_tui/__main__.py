@@ -13,8 +13,9 @@ examples:
   bearpit --server camp.example:7117      another one
   bearpit --server camp.example --tls --name ada
 
-The password is asked for on the screen, or taken from BEARPIT_PASSWORD. Settings are read from
-settings.toml in the config folder, or in BEARPIT_HOME. Inside, press ? for help.
+The password is asked for on the screen, or taken from BEARPIT_PASSWORD. With BEARPIT_TOKEN, from
+`bearpit-admin player sudo`, operators look through a player's eyes. Settings are read from settings.toml
+in the config folder, or in BEARPIT_HOME. Inside, press ? for help.
 """
 
 
@@ -73,20 +74,26 @@ def main(arguments: list[str] | None = None) -> None:
     except SettingsError as error:
         parser.exit(2, f"bearpit: {error}\n")
 
+    from bearpit_tui import eyes, remote
     from bearpit_tui.app import BearpitApp, Surroundings
-    from bearpit_tui.remote import connector
     from bearpit_tui.widgets.pauses import shorten_pauses
 
-    start = begin(
-        settings,
-        load_remembered(),
-        server=chosen.server or "",
-        name=chosen.name,
-        password=os.environ.get("BEARPIT_PASSWORD", ""),
-        session_file=chosen.session,
-    )
+    token = os.environ.get("BEARPIT_TOKEN", "")
+    try:
+        start = begin(
+            settings,
+            load_remembered(),
+            server=chosen.server or "",
+            name=chosen.name,
+            password=os.environ.get("BEARPIT_PASSWORD", ""),
+            session_file=chosen.session,
+            token=token,
+        )
+    except eyes.NoEyes as error:
+        parser.error(f"BEARPIT_TOKEN: {error}")
     tls: bool | str = str(chosen.ca) if chosen.ca is not None else bool(chosen.tls)
-    BearpitApp(start, connector(tls), settings, Surroundings(when_open=shorten_pauses)).run()
+    connector = eyes.connector(tls) if token else remote.connector(tls)
+    BearpitApp(start, connector, settings, Surroundings(when_open=shorten_pauses)).run()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bearpit_tui import sessions
+from bearpit_tui.eyes import borrow
 from bearpit_tui.sessions import StoredSession
 from bearpit_tui.settings import Remembered, Settings
 
@@ -39,8 +40,15 @@ def begin(
     name: str = "",
     password: str = "",
     session_file: Path | None = None,
+    token: str = "",
 ) -> Start:
-    """Choose the server: the option's, the session file's, the settings', the last one, this machine's."""
+    """Choose the server: the option's, the session file's, the settings', the last one, this machine's.
+
+    With a token it is the token's player, whoever is signed in. Raises `eyes.NoEyes`.
+    """
+    if token:
+        server = with_port(server or settings.server or remembered.server or DEFAULT_SERVER)
+        return Start(server, session=borrow(server, token))
     if session_file is not None:
         session = sessions.open_file(session_file, with_port(server) if server else "")
         session.server = with_port(session.server or settings.server or DEFAULT_SERVER)
