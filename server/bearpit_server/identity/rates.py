@@ -50,6 +50,13 @@ class Buckets:
             self._evict(now)
         return 0.0
 
+    def wait(self, key: str | int, amount: int) -> float:
+        """How many seconds until one could be taken from the bucket of `key`; 0: now."""
+        if not amount:
+            return 0.0
+        missing = self._full_at.get(key, 0.0) - self._clock() + self._period / amount - self._period
+        return missing if missing > 1e-9 else 0.0
+
     def _evict(self, now: float) -> None:
         """Forget the full ones, which lose nothing by it, and of the others the longest unused tenth."""
         kept = [(key, full_at) for key, full_at in self._full_at.items() if full_at > now]
@@ -107,10 +114,40 @@ class Rates:
 
     def _too_many(self, what: str, wait: float) -> Refused:
         self.refused += 1
-        after_ms = math.ceil(wait * 1000 - 1e-6)
-        return Refused(
-            "RATE_LIMITED", f"too many {what}; try again in {after_ms} ms", retry_after_ms=after_ms
-        )
+        return _too_many(what, wait)
+
+
+class Guesses:
+    """The limits on wrong codes: who has tried too many is refused before his next one is looked at.
+
+    Right ones cost nothing. `player_id` 0 is whoever registers: only the address is counted then.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._players = Buckets(60.0, clock)
+        self._addresses = Buckets(60.0, clock)
+
+    def check(self, player_id: int, address: str) -> None:
+        """Raises Refused RATE_LIMITED after too many wrong codes."""
+        wait = self._addresses.wait(address, self._settings.number("redeem_guesses_per_minute_address"))
+        if player_id:
+            wait = max(
+                wait, self._players.wait(player_id, self._settings.number("redeem_guesses_per_minute"))
+            )
+        if wait:
+            raise _too_many("wrong codes", wait)
+
+    def count(self, player_id: int, address: str) -> None:
+        """Count a wrong code."""
+        self._addresses.take(address, self._settings.number("redeem_guesses_per_minute_address"))
+        if player_id:
+            self._players.take(player_id, self._settings.number("redeem_guesses_per_minute"))
+
+
+def _too_many(what: str, wait: float) -> Refused:
+    after_ms = math.ceil(wait * 1000 - 1e-6)
+    return Refused("RATE_LIMITED", f"too many {what}; try again in {after_ms} ms", retry_after_ms=after_ms)
 
 
 def address_of(peer: str) -> str:
