@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from bearpit.v1 import admin_pb2 as admin
     from bearpit.v1 import auth_pb2 as auth
+    from bearpit.v1 import codes_pb2 as codes
     from bearpit.v1 import market_pb2 as market
     from bearpit.v1 import pricing_pb2 as pricing
     from bearpit.v1 import rollbacks_pb2 as rollbacks
@@ -14,13 +15,12 @@ if TYPE_CHECKING:
     from bearpit.v1 import wallet_pb2 as wallet
     from bearpit.v1 import windows_pb2 as windows
 
-__all__ = ["admin", "auth", "market", "pricing", "rollbacks", "trading", "wallet", "windows", "word"]
-
 
 def __getattr__(name: str) -> ModuleType:
-    if name not in __all__:
-        raise AttributeError(name)
-    return import_module(f"bearpit.v1.{name}_pb2")
+    try:
+        return import_module(f"bearpit.v1.{name}_pb2")
+    except ModuleNotFoundError:
+        raise AttributeError(name) from None
 
 
 def word(name: str, prefix: str) -> str:

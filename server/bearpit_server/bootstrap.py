@@ -1,35 +1,21 @@
 """Wires everything, once: the one place that knows all the parts."""
 
 import asyncio
-import logging
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Literal
 
 import grpc
-from bearpit.v1 import (
-    admin_pb2,
-    auth_pb2,
-    market_pb2,
-    pricing_pb2,
-    rollbacks_pb2,
-    trading_pb2,
-    wallet_pb2,
-    windows_pb2,
-)
-from bearpit.v1.admin_pb2_grpc import add_AdminServiceServicer_to_server
-from bearpit.v1.auth_pb2_grpc import add_AuthServiceServicer_to_server
-from bearpit.v1.market_pb2_grpc import MarketServiceServicer, add_MarketServiceServicer_to_server
-from bearpit.v1.pricing_pb2_grpc import add_PricingServiceServicer_to_server
-from bearpit.v1.rollbacks_pb2_grpc import add_RollbackServiceServicer_to_server
-from bearpit.v1.trading_pb2_grpc import TradingServiceServicer, add_TradingServiceServicer_to_server
-from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer, add_WalletServiceServicer_to_server
-from bearpit.v1.windows_pb2_grpc import WindowServiceServicer, add_WindowServiceServicer_to_server
+from bearpit.v1.market_pb2_grpc import MarketServiceServicer
+from bearpit.v1.trading_pb2_grpc import TradingServiceServicer
+from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer
+from bearpit.v1.windows_pb2_grpc import WindowServiceServicer
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -40,16 +26,19 @@ from bearpit_server.events.records import WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
+from bearpit_server.game import debts
+from bearpit_server.game.chores import Chore, run_all
 from bearpit_server.game.doctor_rounds import Rounds, examine
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
-from bearpit_server.identity.rates import Rates
+from bearpit_server.identity.rates import Guesses, Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.rollback.runner import Runner
-from bearpit_server.rules.refusals import Refused
 from bearpit_server.services.admin import AdminService, Desk, Vitals
 from bearpit_server.services.auth import AuthService
+from bearpit_server.services.codes import CodeService
+from bearpit_server.services.guessing import GUESSES_SECONDS, Guessing
 from bearpit_server.services.market import Market
 from bearpit_server.services.pricing import PricingService
 from bearpit_server.services.rollbacks import RollbackService
@@ -69,8 +58,6 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings
 from bearpit_server.streams.orders import Recording
 from bearpit_server.windows.scheduler import Scheduler
-
-logger = logging.getLogger(__name__)
 
 GRACE_SECONDS = 2.0
 SWEEP_SECONDS = 3600.0
@@ -95,8 +82,10 @@ class TradingService(Trading, OrderStreams, TradingServiceServicer):
 class WalletService(Wallet, WalletStreams, WalletServiceServicer):
     """All of WalletService."""
 
-    def __init__(self, database: Database, bus: Bus, settings: Settings, streams: Streams) -> None:
-        Wallet.__init__(self, database, bus, settings)
+    def __init__(
+        self, exchange: Exchange, database: Database, bus: Bus, settings: Settings, streams: Streams
+    ) -> None:
+        Wallet.__init__(self, exchange, database, bus, settings)
         WalletStreams.__init__(self, streams)
 
 
@@ -181,6 +170,7 @@ async def serve(
     secret = await database.run(tokens.load_secret)
     authority = Authority(database, settings, passwords, secret)
     rates = Rates(settings)
+    guessing = Guessing(database, Guesses(settings))
     gate = Gate(authority, rates)
     server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
     try:
@@ -209,37 +199,33 @@ async def serve(
     ready_at: list[datetime] = []
     vitals = Vitals(lambda: ready_at[0], lambda: gate.open_streams, lambda: rates.refused)
     market = MarketService(exchange, database, streams)
-    add_AuthServiceServicer_to_server(AuthService(authority), server)
-    add_MarketServiceServicer_to_server(market, server)
-    share_price_frames(market, server)
-    add_TradingServiceServicer_to_server(TradingService(exchange, database, streams), server)
-    add_WalletServiceServicer_to_server(WalletService(database, bus, settings, streams), server)
-    add_WindowServiceServicer_to_server(WindowService(database, bus, windows_changed, streams), server)
     desk = Desk(database, bus, exchange, authority, settings, vitals)
-    add_AdminServiceServicer_to_server(AdminService(desk), server)
-    add_PricingServiceServicer_to_server(PricingService(desk, exchange), server)
 
     async def cancel_all(owner_id: int, instrument_id: int | None, by: Origin) -> int:
         # Without the request's id: the exchange would remember it as a request to cancel.
         return len(await exchange.cancel_all(owner_id, instrument_id, Origin(by.actor_id, by.address)))
 
     runner = Runner(database, bus, partial(examine, database), cancel_all, windows_changed)
-    add_RollbackServiceServicer_to_server(RollbackService(database, bus, runner), server)
+    names = _add_services(
+        server,
+        auth=AuthService(authority),
+        market=market,
+        trading=TradingService(exchange, database, streams),
+        wallet=WalletService(exchange, database, bus, settings, streams),
+        windows=WindowService(database, bus, windows_changed, streams),
+        admin=AdminService(desk),
+        pricing=PricingService(desk, exchange),
+        rollbacks=RollbackService(database, bus, runner),
+        codes=CodeService(desk, guessing),
+    )
+    share_price_frames(market, server)
+    chores: list[Chore] = [
+        Chore("logging wrong codes", GUESSES_SECONDS, guessing.log),
+        Chore("forgetting old sign-ins", SWEEP_SECONDS, partial(_sweep, database)),
+        Chore("charging interest", debts.LOOK_SECONDS, partial(debts.charge, database, bus, settings)),
+    ]
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    names = [
-        module.DESCRIPTOR.services_by_name[name].full_name
-        for module, name in (
-            (auth_pb2, "AuthService"),
-            (market_pb2, "MarketService"),
-            (trading_pb2, "TradingService"),
-            (wallet_pb2, "WalletService"),
-            (windows_pb2, "WindowService"),
-            (admin_pb2, "AdminService"),
-            (pricing_pb2, "PricingService"),
-            (rollbacks_pb2, "RollbackService"),
-        )
-    ]
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
     await follower.start()
@@ -257,7 +243,7 @@ async def serve(
             runner.run(),
             gate.watch(),
             Rounds(database, settings).run(),
-            _sweep(database),
+            run_all(chores),
         )
     )
     try:
@@ -279,11 +265,17 @@ async def _together(*jobs: Coroutine[object, object, None]) -> None:
             tasks.create_task(job)
 
 
+def _add_services(server: grpc.aio.Server, **servicers: object) -> list[str]:
+    """Register the servicers, each by the name of its proto file; returns the services' full names."""
+    names = []
+    for noun, servicer in servicers.items():
+        [service] = import_module(f"bearpit.v1.{noun}_pb2").DESCRIPTOR.services_by_name.values()
+        stubs = import_module(f"bearpit.v1.{noun}_pb2_grpc")
+        getattr(stubs, f"add_{service.name}Servicer_to_server")(servicer, server)
+        names.append(service.full_name)
+    return names
+
+
 async def _sweep(database: Database) -> None:
-    """Forget sign-ins that have run out, every hour."""
-    while True:
-        await asyncio.sleep(SWEEP_SECONDS)
-        try:
-            await database.run(sign_ins.sweep, clock.now())
-        except Refused as refused:
-            logger.warning("old sign-ins stay for another hour: %s", refused)
+    """Forget sign-ins that have run out."""
+    await database.run(sign_ins.sweep, clock.now())

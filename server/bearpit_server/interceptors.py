@@ -22,11 +22,12 @@ from bearpit.v1 import trading_pb2
 from google.protobuf.message import Message
 
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import Call, Caller, Role, enter, not_signed_in
+from bearpit_server.identity.callers import Call, Caller, enter, not_signed_in
 from bearpit_server.identity.rates import Rates, address_of
-from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.refusals import Refused, frozen
+from bearpit_server.rules.roles import granting
 from bearpit_server.services import errors, wire
-from bearpit_server.services.permissions import PERMISSIONS, Permission, Rate
+from bearpit_server.services.permissions import ACCESS, Access, Rate
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 MAX_STREAMS = 50
@@ -88,12 +89,10 @@ class Gate(grpc.aio.ServerInterceptor):
     remembered by the Authority, so most calls pass on a few look-ups.
     """
 
-    def __init__(
-        self, authority: Authority, rates: Rates, permissions: Mapping[str, Permission] = PERMISSIONS
-    ) -> None:
+    def __init__(self, authority: Authority, rates: Rates, accesses: Mapping[str, Access] = ACCESS) -> None:
         self._authority = authority
         self._rates = rates
-        self._permissions = permissions
+        self._accesses = accesses
         self._handlers: dict[str, Handler] = {}
         self._streams: set[_Stream] = set()
         self._streams_of: Counter[int | str] = Counter()
@@ -144,38 +143,37 @@ class Gate(grpc.aio.ServerInterceptor):
 
     # --- admission ------------------------------------------------------------------------------
 
-    async def _admit(self, method: str, permission: Permission | None, context: Context) -> tuple[Call, str]:
+    async def _admit(self, method: str, access: Access | None, context: Context) -> tuple[Call, str]:
         """Let the call in, and enter it as the current one; also returns its token. Raises Refused."""
-        if permission is None:
+        if access is None:
             raise Refused("NOT_ALLOWED", "this call is not open to anybody")
         address = address_of(context.peer())
-        if permission.rate is not Rate.FREE:
+        if access.rate is not Rate.FREE:
             self._rates.call_from(address)
-        if permission.rate is Rate.SIGN_IN:
+        if access.rate is Rate.SIGN_IN:
             self._rates.sign_in_from(address)
-        if permission.public:
+        if access.public:
             call, token = Call(method, address, None), ""
         else:
             token = _bearer()
             caller = self._authority.recognise(token)
             if caller is None:
                 caller = await self._authority.authenticate(token)
-            if caller.role not in permission.roles and not _in_scope(caller, permission.scope):
-                raise Refused("NOT_ALLOWED", "your role or token does not allow this; ask an operator")
+            _check(caller, access)
             self._rates.call_by(caller.player_id or caller.name)
             call = Call(method, address, caller)
         enter(call)
         return call, token
 
-    def _count(self, permission: Permission | None, call: Call, request: Message) -> None:
+    def _count(self, access: Access | None, call: Call, request: Message) -> None:
         """Count what only the message tells. Raises Refused RATE_LIMITED."""
-        if permission is None or permission.rate.value < Rate.SIGN_IN.value:
+        if access is None or access.rate.value < Rate.SIGN_IN.value:
             return
-        if permission.rate is Rate.ORDERS and call.caller is not None:
+        if access.rate is Rate.ORDERS and call.caller is not None:
             batch = request.orders if isinstance(request, trading_pb2.PlaceOrdersRequest) else ()
             count = min(max(1, len(batch)), MAX_ORDERS)
             self._rates.orders_by(call.caller.player_id, count)
-        elif permission.rate is Rate.SIGN_IN:
+        elif access.rate is Rate.SIGN_IN:
             self._rates.sign_in_as(call.caller.name if call.caller else getattr(request, "name", ""))
 
     # --- one wrapper for each kind of RPC -------------------------------------------------------
@@ -199,21 +197,21 @@ class Gate(grpc.aio.ServerInterceptor):
         return grpc.unary_unary_rpc_method_handler(unary, None, None)
 
     def _unary(self, method: str, plain: Handler, parse: Callable[[bytes], Message]) -> _Served:
-        permission = self._permissions.get(method)
+        access = self._accesses.get(method)
         inner = cast(_Unary, _behaviour(plain))
         encode = plain.response_serializer
         assert encode is not None, "our messages are protobuf"
 
         async def serve(received: _Received, context: Context) -> bytes:
             try:
-                call, token = await self._admit(method, permission, context)
+                call, token = await self._admit(method, access, context)
                 if isinstance(received, bytes):
                     request = parse(received)
                     wire.check(request)
-                    self._count(permission, call, request)
+                    self._count(access, call, request)
                     return encode(await inner(request, context))
                 with self._opened(call, token) as stream:
-                    requests = self._paced(permission, call, received)
+                    requests = self._paced(access, call, received)
                     return encode(await _until_ended(inner(requests, context), stream))
             except grpc.aio.AbortError:
                 raise
@@ -223,19 +221,19 @@ class Gate(grpc.aio.ServerInterceptor):
         return serve
 
     def _streaming(self, method: str, plain: Handler, parse: Callable[[bytes], Message]) -> _Served:
-        permission = self._permissions.get(method)
+        access = self._accesses.get(method)
         inner = _behaviour(plain)
 
         async def serve(received: _Received, context: Context) -> None:
             try:
-                call, token = await self._admit(method, permission, context)
+                call, token = await self._admit(method, access, context)
                 request: object
                 if isinstance(received, bytes):
                     request = parse(received)
                     wire.check(request)
-                    self._count(permission, call, request)
+                    self._count(access, call, request)
                 else:
-                    request = self._paced(permission, call, received)
+                    request = self._paced(access, call, received)
                 with self._opened(call, token) as stream:
                     await _run(inner, request, context, stream)
             except (grpc.aio.AbortError, grpc.aio.InternalError):
@@ -270,10 +268,10 @@ class Gate(grpc.aio.ServerInterceptor):
                 del self._streams_of[owner]
 
     async def _paced(
-        self, permission: Permission | None, call: Call, requests: AsyncIterable[Message]
+        self, access: Access | None, call: Call, requests: AsyncIterable[Message]
     ) -> AsyncIterator[Message]:
         """The requests of a stream; orders that come too fast are let in later, not refused."""
-        counted = permission is not None and permission.rate is Rate.ORDERS and call.caller is not None
+        counted = access is not None and access.rate is Rate.ORDERS and call.caller is not None
         player_id = call.caller.player_id if call.caller is not None else 0
         async for request in requests:
             if counted and _is_order(request):
@@ -334,8 +332,23 @@ def _bearer() -> str:
     raise not_signed_in()
 
 
-def _in_scope(caller: Caller, scope: str) -> bool:
-    return caller.role is Role.SERVICE and (scope == "*" or scope in caller.scopes)
+def _check(caller: Caller, access: Access) -> None:
+    """Raises Refused NOT_ALLOWED or PLAYER_FROZEN."""
+    needed = access.permission
+    assert needed is not None, "what is public is let in before"
+    if caller.is_service:
+        if access.scope == "*" or access.scope in caller.scopes:
+            return
+        raise Refused("NOT_ALLOWED", "this token's scopes do not allow this; ask an operator for another")
+    if caller.may(needed):
+        return
+    if needed in caller.permissions:
+        raise frozen()
+    raise Refused(
+        "NOT_ALLOWED",
+        f"this needs the permission {needed}, which {', '.join(granting(needed))} has; ask an operator",
+        permission=needed,
+    )
 
 
 def _is_order(request: Message) -> bool:

@@ -11,8 +11,8 @@ from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game import adjustments, doctor, instruments, market
 from bearpit_server.game.instruments import Listing
 from bearpit_server.identity import players, sign_ins
-from bearpit_server.identity.callers import Role
 from bearpit_server.identity.tokens import AccessTokens, load_secret
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.rules.sessions import Override
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
@@ -105,12 +105,10 @@ def _furnish(arena: Arena) -> None:
             for side, tokens in (("seller", arena.sellers), ("buyer", arena.buyers)):
                 cash_cents = CASH_CENTS if side == "buyer" else 0
                 player = players.create_player(
-                    f"{side}{number}", "", Role.PLAYER, cash_cents, HOUSE_ORIGIN
+                    f"{side}{number}", "", [PLAYER], cash_cents, HOUSE_ORIGIN
                 )  # nobody signs in with the empty hash: the token is made here
                 sign_in = sign_ins.begin(player, HOUSE_ORIGIN)
-                token, _ = access.issue(
-                    player.id, player.role, player.token_epoch, sign_in.sign_in_id, clock.now()
-                )
+                token, _ = access.issue(player.id, player.token_epoch, sign_in.sign_in_id, clock.now())
                 tokens.append(token)
                 if side == "seller":
                     for symbol in SYMBOLS:

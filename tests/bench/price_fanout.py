@@ -39,9 +39,10 @@ from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import QuoteRecord
 from bearpit_server.exchange.order_events import record_of, record_of_row
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import Caller, Role
+from bearpit_server.identity.callers import Caller
 from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
+from bearpit_server.rules.roles import PLAYER, permissions_of
 from bearpit_server.services.market import Market
 from bearpit_server.services.streaming import MarketStreams, Streams, prices_frame, share_price_frames
 from bearpit_server.storage.database import Database
@@ -248,7 +249,7 @@ class _Door:
     """Vouches for everybody; a token is a player's id."""
 
     def recognise(self, token: str) -> Caller:
-        return Caller(int(token), f"player{token}", Role.PLAYER)
+        return Caller(int(token), f"player{token}", permissions_of([PLAYER]))
 
 
 class _MarketService(Market, MarketStreams, MarketServiceServicer):

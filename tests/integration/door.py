@@ -26,10 +26,10 @@ from bearpit.v1 import (
 from bearpit_server.events.log import HOUSE_ORIGIN, Logged, newest
 from bearpit_server.identity import players, service_tokens, tokens
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import Role
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.services.auth import AuthService
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
@@ -163,10 +163,10 @@ class Door:
         """A channel without our client's courtesies."""
         return await self._exits.enter_async_context(grpc.aio.insecure_channel(self.address))
 
-    async def player(self, name: str, role: Role = Role.PLAYER) -> Client:
+    async def player(self, name: str, role: str = PLAYER) -> Client:
         """A signed-in client of a new player."""
         password_hash = self.passwords.hash_now(PASSWORD)
-        await self.database.run(players.create_player, name, password_hash, role, 0, HOUSE_ORIGIN)
+        await self.database.run(players.create_player, name, password_hash, [role], 0, HOUSE_ORIGIN)
         return await self.sign_in(name)
 
     async def sign_in(self, name: str) -> Client:

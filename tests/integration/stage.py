@@ -30,12 +30,13 @@ from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import OrderChange, QuoteRecord, TradeRecord, WalletChange
 from bearpit_server.exchange import order_events
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import Caller, Role
+from bearpit_server.identity.callers import Caller
 from bearpit_server.identity.rates import Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.orders import OrderStatus
+from bearpit_server.rules.roles import PLAYER, permissions_of
 from bearpit_server.services.market import Market
 from bearpit_server.services.streaming import (
     MarketStreams,
@@ -94,7 +95,7 @@ class _Door:
     """Believes everyone: a token is a player's id."""
 
     def recognise(self, token: str) -> Caller:
-        return Caller(int(token), f"player {token}", Role.PLAYER)
+        return Caller(int(token), f"player {token}", permissions_of([PLAYER]))
 
 
 class _MarketService(Market, MarketStreams, MarketServiceServicer):
@@ -248,7 +249,7 @@ _names = count(1)
 
 
 def _player(cash_cents: int) -> int:
-    row = Player.create(name=f"player{next(_names)}", password_hash="", role="player", created_at=now())
+    row = Player.create(name=f"player{next(_names)}", password_hash="", roles=["player"], created_at=now())
     open_account(row.id, CASH)
     if cash_cents:
         _pay(row.id, cash_cents)

@@ -13,11 +13,11 @@ from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game import adjustments, doctor, transfers, wallets
 from bearpit_server.game.transfers import Terms
 from bearpit_server.identity import players
-from bearpit_server.identity.callers import Role
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.orders import EndReason, OrderStatus
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
@@ -347,7 +347,7 @@ def bank(postgres: Postgres) -> Iterator[Database]:
     with postgres.database() as database:
         with database.transaction():
             for name in NAMES:
-                players.create_player(name, "", Role.PLAYER, 1_000, HOUSE_ORIGIN)
+                players.create_player(name, "", [PLAYER], 1_000, HOUSE_ORIGIN)
             Instrument.insert(
                 symbol="ACME", name="Acme", mechanism="order_book", shard=0, tick_cents=1, lot=1,
                 min_quantity=1, max_quantity=1, fee_bps=0, band_bps=0, reference_price_cents=0,

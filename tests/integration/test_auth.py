@@ -12,9 +12,9 @@ from bearpit_server.events.following import Follower
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.identity import players, service_tokens, sign_ins
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import Role
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.roles import ADMIN
 from bearpit_server.storage.models import TABLES, Account, Player, SignIn
 
 from tests.integration.door import Door
@@ -186,7 +186,7 @@ async def test_of_two_sign_ins_at_once_that_make_a_hash_anew_both_succeed(door: 
 
 async def test_the_first_operator_can_be_made_on_the_database_alone(door: Door) -> None:
     made = await door.database.run(
-        players.create_player, "root", door.passwords.hash_now(PASSWORD), Role.ADMIN, 0, HOUSE_ORIGIN
+        players.create_player, "root", door.passwords.hash_now(PASSWORD), [ADMIN], 0, HOUSE_ORIGIN
     )
     client = await door.client()
     assert (await client.sign_in("root", PASSWORD)).role == pb.ROLE_ADMIN

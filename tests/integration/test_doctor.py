@@ -17,7 +17,6 @@ from bearpit_server.game.doctor_recent import BEGINNING
 from bearpit_server.game.instruments import Listing
 from bearpit_server.game.transfers import Terms
 from bearpit_server.identity import players
-from bearpit_server.identity.callers import Role
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rollback import records, work
@@ -25,6 +24,7 @@ from bearpit_server.rollback.records import Asked
 from bearpit_server.rollback.scope import Level, Scope
 from bearpit_server.rules.orders import Order as RuleOrder
 from bearpit_server.rules.orders import OrderType, Side, TimeInForce
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.rules.units import fee_on
 from bearpit_server.storage import bulk, candles
 from bearpit_server.storage.database import Database
@@ -53,7 +53,7 @@ def make_traded(postgres: Postgres) -> Iterator[Database]:
 def populate() -> None:
     """Two players; an IPO; ada buys of bob in four trades, of which one is reversed; a transfer."""
     for name in ("ada", "bob"):
-        players.create_player(name, "", Role.PLAYER, 1_000_000, HOUSE_ORIGIN)
+        players.create_player(name, "", [PLAYER], 1_000_000, HOUSE_ORIGIN)
     acme = instruments.create(Listing("ACME", "Acme", 1, 1, 1, 0, FEE_BPS, 0, 0), HOUSE_ORIGIN)
     ipo.open_ipo("ACME", 1_240, 1_000, HOUSE_ORIGIN)
     shares = {owner: accounts.open_account(owner, acme.id) for owner in (ADA, BOB)}

@@ -8,18 +8,12 @@ from typing import Any
 
 import grpc
 import pytest
-from bearpit.client import BearpitError
+from bearpit.client import BearpitError, contract
 from bearpit.v1 import (
     admin_pb2,
-    auth_pb2,
-    market_pb2,
-    pricing_pb2,
-    rollbacks_pb2,
     trading_pb2,
-    wallet_pb2,
-    windows_pb2,
 )
-from bearpit_server.services.permissions import PERMISSIONS
+from bearpit_server.services.permissions import ACCESS
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -33,13 +27,9 @@ from tests.orders import buy, sell
 from tests.postgres import Postgres
 from tests.windows import create, list_by_window
 
-FILES = (
-    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, rollbacks_pb2,
-    health_pb2, reflection_pb2,
-)  # fmt: skip
-METHODS: dict[str, MethodDescriptor] = {
+METHODS: dict[str, MethodDescriptor] = contract.METHODS | {
     f"/{service.full_name}/{method.name}": method
-    for file in FILES
+    for file in (health_pb2, reflection_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 }
@@ -160,12 +150,12 @@ async def send(
 
 
 def test_every_rpc_is_in_the_permission_table_and_nothing_else_is() -> None:
-    assert set(METHODS) == set(PERMISSIONS)
+    assert set(METHODS) == set(ACCESS)
 
 
 def allowed(path: str, role: str) -> grpc.StatusCode | None:
     """The refusal that the table has for a role; None: it is let in."""
-    permission = PERMISSIONS[path]
+    permission = ACCESS[path]
     if permission.public:
         return None
     if role == "nobody":
@@ -200,7 +190,7 @@ def test_a_token_that_has_ended_opens_nothing(steps: Steps) -> None:
         bearer = await bearer_of(steps, "player")
         async with grpc.aio.insecure_channel(steps.floor.address) as channel:
             await send(channel, "/bearpit.v1.AuthService/SignOutEverywhere", [b""], bearer)
-            closed = [path for path in METHODS if not PERMISSIONS[path].public]
+            closed = [path for path in METHODS if not ACCESS[path].public]
             return {(await send(channel, path, [b""], bearer))[0] for path in closed}
 
     assert steps.run(ask()) == {UNAUTHENTICATED}

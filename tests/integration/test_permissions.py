@@ -6,9 +6,9 @@ import grpc
 import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import market_pb2
-from bearpit_server.identity.callers import Role
 from bearpit_server.interceptors import Gate
-from bearpit_server.services.permissions import PERMISSIONS, Permission
+from bearpit_server.rules.roles import ADMIN, PLAYER, permissions_of
+from bearpit_server.services.permissions import ACCESS, Access
 
 from tests.integration.door import Door
 
@@ -18,22 +18,22 @@ ENDLESS = ("Watch", "StreamStatus")
 CALLERS: dict[str, Callable[[Door], Awaitable[Client]]] = {
     "nobody": lambda door: door.client(),
     "player": lambda door: door.player("ada"),
-    "operator": lambda door: door.player("root", Role.ADMIN),
+    "operator": lambda door: door.player("root", ADMIN),
     "market service": lambda door: door.service("kiosk", "market.read"),
     "admin service": lambda door: door.service("board", "admin.read"),
     "price service": lambda door: door.service("ticker", "prices.push"),
 }
 
 
-def expected(permission: Permission, caller: str) -> grpc.StatusCode | None:
+def expected(permission: Access, caller: str) -> grpc.StatusCode | None:
     """The refusal that a caller must get; None: is let in."""
     if permission.public:
         return None
     if caller == "nobody":
         return UNAUTHENTICATED
     if caller in ("player", "operator"):
-        role = Role.PLAYER if caller == "player" else Role.ADMIN
-        return None if role in permission.roles else DENIED
+        role = PLAYER if caller == "player" else ADMIN
+        return None if permission.permission in permissions_of([role]) else DENIED
     scope = {"market": "market.read", "admin": "admin.read", "price": "prices.push"}[caller.split()[0]]
     return None if permission.scope in (scope, "*") else DENIED
 
@@ -68,9 +68,9 @@ async def test_each_rpc_lets_in_whom_the_table_says(door: Door, caller: str) -> 
     channel = await door.channel()
     wrong = {}
     # What voids the caller's own sign-in comes last.
-    for path in sorted(PERMISSIONS, key=lambda path: "SignOut" in path):
+    for path in sorted(ACCESS, key=lambda path: "SignOut" in path):
         code = await outcome(channel, path, bearer)
-        refusal = expected(PERMISSIONS[path], caller)
+        refusal = expected(ACCESS[path], caller)
         own = path.endswith(("/SignIn", "/RefreshToken"))  # refused inside, for the empty credentials
         if refusal is not None and code is not refusal:
             wrong[path] = code
@@ -81,9 +81,9 @@ async def test_each_rpc_lets_in_whom_the_table_says(door: Door, caller: str) -> 
 
 async def test_an_rpc_that_is_not_in_the_table_is_refused_to_everybody(door: Door) -> None:
     path = "/bearpit.v1.MarketService/GetInstrument"
-    rest = {other: permission for other, permission in PERMISSIONS.items() if other != path}
+    rest = {other: permission for other, permission in ACCESS.items() if other != path}
     await door.serve(Gate(door.authority, door.rates, rest))
-    client = await door.player("root", Role.ADMIN)
+    client = await door.player("root", ADMIN)
     with pytest.raises(BearpitError) as caught:
         await client.market.GetInstrument(market_pb2.GetInstrumentRequest())
     assert (caught.value.code, caught.value.reason) == (DENIED, "NOT_ALLOWED")

@@ -2,31 +2,28 @@
 
 import json
 from collections.abc import Callable, Iterable
+from importlib import import_module
+from pkgutil import iter_modules
 from typing import Protocol, TypeVar, cast
 
-from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 
-from bearpit.v1 import (
-    admin_pb2,
-    auth_pb2,
-    market_pb2,
-    pricing_pb2,
-    rollbacks_pb2,
-    trading_pb2,
-    wallet_pb2,
-    windows_pb2,
-)
+import bearpit.v1
+from bearpit.v1 import trading_pb2
 
 DEFAULT_PORT = 7117
 
-_FILES = (
-    auth_pb2, market_pb2, trading_pb2, wallet_pb2, admin_pb2, pricing_pb2, windows_pb2, rollbacks_pb2,
-)  # fmt: skip
+SERVICES: dict[str, ServiceDescriptor] = {
+    found.name.removesuffix("_pb2"): service
+    for found in iter_modules(bearpit.v1.__path__)
+    if found.name.endswith("_pb2")
+    for service in import_module(f"bearpit.v1.{found.name}").DESCRIPTOR.services_by_name.values()
+}
+"""Every service by the name of its file: a file has one at most."""
 METHODS: dict[str, MethodDescriptor] = {
     f"/{service.full_name}/{method.name}": method
-    for file in _FILES
-    for service in file.DESCRIPTOR.services_by_name.values()
+    for service in SERVICES.values()
     for method in service.methods
 }
 """Every RPC by its path on the wire."""

@@ -3,6 +3,7 @@
 import time
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
@@ -16,18 +17,12 @@ from bearpit.client.session import Session
 from bearpit.client.streams import Frame, follow
 from bearpit.client.timing import Timing
 from bearpit.v1 import auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
-from bearpit.v1.admin_pb2_grpc import AdminServiceStub
-from bearpit.v1.auth_pb2_grpc import AuthServiceStub
 from bearpit.v1.market_pb2_grpc import MarketServiceStub
-from bearpit.v1.pricing_pb2_grpc import PricingServiceStub
-from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceStub
-from bearpit.v1.trading_pb2_grpc import TradingServiceStub
-from bearpit.v1.wallet_pb2_grpc import WalletServiceStub
-from bearpit.v1.windows_pb2_grpc import WindowServiceStub
 
 if TYPE_CHECKING:  # these exist in the types only
     from bearpit.v1.admin_pb2_grpc import AdminServiceAsyncStub
     from bearpit.v1.auth_pb2_grpc import AuthServiceAsyncStub
+    from bearpit.v1.codes_pb2_grpc import CodeServiceAsyncStub
     from bearpit.v1.market_pb2_grpc import MarketServiceAsyncStub
     from bearpit.v1.pricing_pb2_grpc import PricingServiceAsyncStub
     from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceAsyncStub
@@ -98,6 +93,7 @@ class Client:
     pricing: "PricingServiceAsyncStub"
     windows: "WindowServiceAsyncStub"
     rollbacks: "RollbackServiceAsyncStub"
+    codes: "CodeServiceAsyncStub"
 
     def __init__(
         self,
@@ -114,16 +110,19 @@ class Client:
         intercept = calls.interceptors(self._session, timing.deadline, self.new_request_id)
         self._channel = _channel(address, tls, _OPTIONS, intercept)
         self._price_channel = _channel(address, tls, _PRICE_OPTIONS, intercept)
-        self.auth = AuthServiceStub(self._channel)
-        self.market = MarketServiceStub(self._channel)
-        self.trading = TradingServiceStub(self._channel)
-        self.wallet = WalletServiceStub(self._channel)
-        self.admin = AdminServiceStub(self._channel)
-        self.pricing = PricingServiceStub(self._channel)
-        self.windows = WindowServiceStub(self._channel)
-        self.rollbacks = RollbackServiceStub(self._channel)
         self._prices = MarketServiceStub(self._price_channel)
         self.connection = Connection(self._channel, timing)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, noun: str) -> object:
+            """The stub of the service in the file of that name, made when it is first asked for."""
+            if noun not in contract.SERVICES:
+                raise AttributeError(noun)
+            stubs = import_module(f"bearpit.v1.{noun}_pb2_grpc")
+            stub = getattr(stubs, f"{contract.SERVICES[noun].name}Stub")(self._channel)
+            setattr(self, noun, stub)
+            return stub
 
     async def __aenter__(self) -> Self:
         return self

@@ -23,6 +23,7 @@ from bearpit_server.exchange.commands import (
 )
 from bearpit_server.exchange.desks import Desk
 from bearpit_server.exchange.engine import Engine
+from bearpit_server.exchange.intake import discounted
 from bearpit_server.exchange.listings import Listing
 from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.exchange.standing import Standing
@@ -218,14 +219,16 @@ class Exchange:
         day = clock.now().astimezone(UTC).date()
         funds = await self._database.run(orders.funds, owner_id, listing.id, day)
         order = _draft(owner_id, listing, wish, worst)
+        order.fee_bps = discounted(order.fee_bps, funds.fee_off_bps, funds.fee_off_until, clock.now())
+        spendable = funds.free_cash_cents + funds.credit_cents
         if (
             order.side is Side.BUY
             and order.type is OrderType.MARKET
             and not wish.price_cents
-            and order.hold > funds.free_cash_cents
+            and order.hold > spendable
             and best
         ):
-            affordable = listing.terms.affordable(order.quantity, funds.free_cash_cents, order.fee_bps)
+            affordable = listing.terms.affordable(order.quantity, spendable, order.fee_bps)
             order.price_cents = affordable if affordable >= best else order.price_cents
         refusals += orders.shortages(order, funds)
         refusals += orders.over_limits(order, self._books.open_orders(owner_id), funds, self._settings)

@@ -1,7 +1,7 @@
 """Accepting orders: what needs the ledger is checked, funds are held, and the order has its number."""
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC
+from datetime import UTC, datetime
 
 from bearpit_server.events.log import Origin
 from bearpit_server.exchange import order_events
@@ -9,9 +9,9 @@ from bearpit_server.exchange.commands import Amend, Candidate, Place, Placed, Tr
 from bearpit_server.exchange.live import LiveOrder
 from bearpit_server.exchange.settlement import Settlement
 from bearpit_server.ledger.accounts import Accounts
-from bearpit_server.ledger.journal import Balance, insufficient
 from bearpit_server.rules.orders import OrderType, Side
-from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.refusals import Refused, frozen
+from bearpit_server.rules.units import BPS
 from bearpit_server.storage import bulk, requests
 from bearpit_server.storage.models import CASH, HOUSE, DayUsage, Order
 from bearpit_server.storage.sequences import Ids
@@ -101,10 +101,14 @@ class Acceptance:
         account = journal.accounts[order.holding_account]
         if account.disabled:
             raise Refused("PLAYER_DISABLED", "you have been disabled; ask an operator")
-        _fit_to_funds(order, candidate, account)
+        if account.frozen:
+            raise frozen()
+        if owner != HOUSE:
+            cash, at = journal.cash_of(owner), self._settlement.at
+            order.fee_bps = discounted(order.fee_bps, cash.fee_off_bps, cash.fee_off_until, at)
+            _fit_to_funds(order, candidate, account.free + journal.credit_of(owner))
         self._check_limits(order)
-        if order.hold > account.free:
-            raise insufficient(account, order.hold)
+        order.borrowed = self._settlement.lacking(order, order.hold)
         order.id = order.priority = self._intake.ids.take()
         self._count(owner, 1, order.quantity * order.price_cents)
         self._settlement.accept(order, candidate.request_hash, command.origin)
@@ -169,12 +173,17 @@ class Acceptance:
                 counts[1] += counted
 
 
-def _fit_to_funds(order: LiveOrder, candidate: Candidate, account: Balance) -> None:
+def discounted(fee_bps: int, off_bps: int, until: datetime | None, at: datetime) -> int:
+    """A trading fee with what a coupon takes off, while it holds; rounded in its owner's favour."""
+    return fee_bps * (BPS - off_bps) // BPS if until is not None and at < until else fee_bps
+
+
+def _fit_to_funds(order: LiveOrder, candidate: Candidate, free: int) -> None:
     """Let a market order go less far from the market rather than refuse it, while it can pay the best."""
     if order.type is not OrderType.MARKET or order.side is not Side.BUY or candidate.wish.price_cents:
         return
-    if order.hold > account.free and candidate.best_price_cents:
-        affordable = candidate.listing.terms.affordable(order.quantity, account.free, order.fee_bps)
+    if order.hold > free and candidate.best_price_cents:
+        affordable = candidate.listing.terms.affordable(order.quantity, free, order.fee_bps)
         if affordable >= candidate.best_price_cents:
             order.price_cents = affordable
 

@@ -24,6 +24,8 @@ class LiveOrder(Order):
     cash_account: int
     share_account: int
     held: int = 0
+    borrowed: int = 0
+    """What of that, in cents, was drawn as a loan; an order that ends gives back what it has not spent."""
     end_reason: int = 0
     settled_quantity: int = -1
     settled_filled: int = -1

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
 
 import peewee as pw
@@ -21,7 +21,7 @@ from bearpit_server.rules.refusals import Refused, not_found
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.rules.units import fee_on
 from bearpit_server.storage import requests
-from bearpit_server.storage.models import CASH, Account, DayUsage, Instrument, Order, Reversal, Trade
+from bearpit_server.storage.models import CASH, Account, DayUsage, Instrument, Order, Player, Reversal, Trade
 from bearpit_server.storage.settings import Settings
 
 INT64_MAX = 2**63 - 1
@@ -162,17 +162,25 @@ class Funds:
     day_orders: int
     """Placed today."""
     day_value_cents: int
+    credit_cents: int
+    """What could be borrowed beyond the free cash."""
+    fee_off_bps: int
+    fee_off_until: datetime | None
 
 
 def funds(owner_id: int, instrument_id: int, day: date) -> Funds:
     """What is free, of cash and of one instrument, and what the day's limits have been used for."""
-    rows = Account.select(Account.asset, Account.balance - Account.held).where(
-        Account.owner == owner_id, Account.kind == "player", Account.asset << [CASH, instrument_id]
+    rows = Account.select(Account.asset, Account.kind, Account.balance - Account.held).where(
+        Account.owner == owner_id, Account.asset << [CASH, instrument_id]
     )
-    free = dict(rows.tuples())
+    free = {(asset, kind): cents for asset, kind, cents in rows.tuples()}
+    owner = Player.get_by_id(owner_id)
     used = DayUsage.get_or_none(DayUsage.player_id == owner_id, DayUsage.day == day)
     day_orders, day_value = (used.orders, used.value_cents) if used else (0, 0)
-    return Funds(free.get(CASH, 0), free.get(instrument_id, 0), day_orders, day_value)
+    return Funds(
+        free.get((CASH, "player"), 0), free.get((instrument_id, "player"), 0), day_orders, day_value,
+        max(0, owner.credit_cents + free.get((CASH, "debt"), 0)), owner.fee_off_bps, owner.fee_off_until,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +195,8 @@ class Preview:
     free_cash_after_cents: int
     free_shares_after: int
     hold: int
+    borrowed_cents: int
+    """What of the hold would be drawn as a loan."""
     worst_price_cents: int
     refusals: tuple[Refused, ...]
 
@@ -194,7 +204,7 @@ class Preview:
 def shortages(order: LiveOrder, free: Funds) -> list[Refused]:
     """What is missing for what the order must hold."""
     is_buy = order.side is Side.BUY
-    available = free.free_cash_cents if is_buy else free.free_shares
+    available = free.free_cash_cents + free.credit_cents if is_buy else free.free_shares
     return [shortage(is_buy, order.hold, available)] if order.hold > available else []
 
 
@@ -222,16 +232,21 @@ def preview(
     value = sum(price * quantity for price, quantity in takes)
     fee = fee_on(value, order.fee_bps)
     cash, shares = free.free_cash_cents, free.free_shares
+    borrowed = 0
+    if order.side is Side.BUY:
+        borrowed = min(max(0, order.hold - cash), free.credit_cents)
     if order.side is Side.BUY:
         worst = resting * order.price_cents
         held = worst + fee_on(value + worst, order.fee_bps) - fee if resting else 0
-        cash -= value + fee + held
+        # What is borrowed for nothing is given back at once.
+        cash = max(0, cash - value - fee - held) if borrowed else cash - value - fee - held
         shares += filled
     else:
         cash += value - fee
         shares -= filled + resting
     return Preview(
-        tuple(takes), filled, value, fee, resting, cash, shares, order.hold, order.price_cents,
+        tuple(takes), filled, value, fee, resting, cash, shares, order.hold, borrowed,
+        order.price_cents,
         tuple(refusals),
     )  # fmt: skip
 

@@ -51,12 +51,12 @@ class Recovery:
             .tuples()
         )
         self._accounts.load((row[1], asset) for row in rows for asset in (CASH, row[2]) if row[1] != HOUSE)
-        disabled = {id_ for (id_,) in Player.select(Player.id).where(Player.disabled).tuples()}
+        barred = {id_ for (id_,) in Player.select(Player.id).where(Player.disabled | Player.frozen).tuples()}
         outcomes: dict[int, list[Outcome]] = {id_: [] for id_ in desks}
         for row in rows:
             order = self._live(row, by_id[row[2]])
             outcomes[order.instrument_id] += desks[order.instrument_id].restore(
-                order, at, order.owner_id in disabled
+                order, at, order.owner_id in barred
             )
         for id_, desk in desks.items():
             outcomes[id_] += desk.uncross_if_crossed()
@@ -78,7 +78,8 @@ class Recovery:
     def _live(self, row: tuple[Any, ...], listing: Listing) -> LiveOrder:
         (
             id_, owner, instrument, side, type_, tif, quantity, price, stop, post_only, self_trade, fee_bps,
-            priority, filled, value, fee, held, status, request_id, accepted_at, updated_at, expires_at,
+            priority, filled, value, fee, held, borrowed, status, request_id, accepted_at, updated_at,
+            expires_at,
         ) = row  # fmt: skip
         cash, share = self._accounts.trading(owner, instrument)
         order = LiveOrder(
@@ -87,7 +88,7 @@ class Recovery:
             post_only=post_only, self_trade=SelfTrade(self_trade), fee_bps=fee_bps, priority=priority,
             filled=filled, value_cents=value, fee_cents=fee, status=STATUSES[status],
             symbol=listing.symbol, request_id=request_id, accepted_at=accepted_at, updated_at=updated_at,
-            expires_at=expires_at, cash_account=cash, share_account=share, held=held,
+            expires_at=expires_at, cash_account=cash, share_account=share, held=held, borrowed=borrowed,
         )  # fmt: skip
         order.settled_status = order.first_status() if status < OrderStatus.WORKING else order.status
         return order
@@ -102,5 +103,6 @@ _COLUMNS = (
     Order.id, Order.player_id, Order.instrument_id, Order.side, Order.type, Order.time_in_force,
     Order.quantity, Order.price_cents, Order.stop_price_cents, Order.post_only, Order.self_trade,
     Order.fee_bps, Order.priority, Order.filled, Order.value_cents, Order.fee_cents, Order.held,
-    Order.status, Order.request_id, Order.accepted_at, Order.updated_at, Order.expires_at,
+    Order.borrowed_cents, Order.status, Order.request_id, Order.accepted_at, Order.updated_at,
+    Order.expires_at,
 )  # fmt: skip

@@ -19,7 +19,7 @@ from bearpit_server.events.records import (
 )
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.live import LiveOrder
-from bearpit_server.ledger.journal import Journal, insufficient
+from bearpit_server.ledger.journal import Journal, shortage
 from bearpit_server.rules.orders import EndReason, Order, OrderStatus, Side
 from bearpit_server.rules.outcomes import Ended, Fill, Outcome, Reduced, Rested, Triggered, Waiting
 from bearpit_server.rules.units import fee_on
@@ -81,6 +81,8 @@ class Settlement:
 
     def accept(self, order: LiveOrder, request_hash: bytes, origin: Origin) -> None:
         """Hold what a new order needs; its owner has as much free."""
+        if order.borrowed:
+            self.journal.borrow(order.owner_id, order.borrowed, f"order:{order.id}", origin)
         order.held = order.hold
         self.journal.hold(order.holding_account, order.held)
         self._accepted[order.id] = order, request_hash
@@ -90,16 +92,37 @@ class Settlement:
         """Hold what an order needs with new terms. Raises Refused; then nothing has changed."""
         account = self.journal.accounts[order.holding_account]
         more = changed.settled_hold() - order.held
-        if more > account.free:
-            raise insufficient(account, more)
+        lacking = self.lacking(order, more)
+        if lacking:
+            self.journal.borrow(order.owner_id, lacking, f"order:{order.id}", origin)
+            order.borrowed = changed.borrowed = order.borrowed + lacking
         if more:
             self.journal.hold(account.id, more)
         order.held = changed.held = order.held + more
+        if more < 0 and order.borrowed:
+            self._give_back(order, -more, origin)
+            changed.borrowed = order.borrowed
         order.settled_quantity = changed.settled_quantity
         order.updated_at = changed.updated_at = self.at
         self._touched[order.id] = order
         self._record(order_events.AMENDED, changed, origin)
         order.told = changed.told
+
+    def lacking(self, order: LiveOrder, more: int) -> int:
+        """What an order that shall hold so much more must borrow for it; 0: nothing.
+
+        Raises Refused where that is more than its owner may.
+        """
+        account = self.journal.accounts[order.holding_account]
+        lacking = max(0, more - account.free)
+        if not lacking:
+            return 0
+        credit = 0
+        if order.side is Side.BUY and order.owner_id != HOUSE:
+            credit = self.journal.credit_of(order.owner_id)
+        if lacking > credit:
+            raise shortage(order.side is Side.BUY, more, account.free + credit)
+        return lacking
 
     def settle(self, outcomes: Iterable[Outcome], origin: Origin, auction: bool = False) -> None:
         """Take what a book did. Orders that only rest or wait leave nothing to write."""
@@ -133,8 +156,8 @@ class Settlement:
         price, quantity = fill.price_cents, fill.quantity
         value = price * quantity
         trade_id = self._trade_ids.take()
-        buyer_fee = self._advance(buy, quantity, value)
-        seller_fee = self._advance(sell, quantity, value)
+        buyer_fee = self._advance(buy, quantity, value, origin)
+        seller_fee = self._advance(sell, quantity, value, origin)
         reference = f"trade:{trade_id}"
         post = self.journal.post
         post(buy.cash_account, sell.cash_account, value, "trade", reference, origin)
@@ -148,6 +171,7 @@ class Settlement:
         cost = 0
         if not sell.deals:
             cost = self.journal.sold(sell.share_account, quantity, value - seller_fee)
+        self.journal.repay()
         aggressor = AUCTION if auction else int(taker.side)
         self._trades.append(
             (
@@ -169,7 +193,7 @@ class Settlement:
             self._written.fills.setdefault(order.id, []).append(told)
             self._tell(order_events.FILLED, order, origin, told)
 
-    def _advance(self, order: LiveOrder, quantity: int, value: int) -> int:
+    def _advance(self, order: LiveOrder, quantity: int, value: int, origin: Origin) -> int:
         """Count a fill in the order's settled state, release what it need not hold, return its fee."""
         if order.deals:
             return 0
@@ -180,31 +204,43 @@ class Settlement:
         order.fee_cents += fee
         done = order.settled_filled == order.settled_quantity
         order.settled_status = OrderStatus.FILLED if done else OrderStatus.WORKING
-        self._hold(order)
+        self._hold(order, origin, value + fee)
         return fee
 
     def _end(self, order: LiveOrder, reason: EndReason, origin: Origin) -> None:
         expired = reason is EndReason.DAY_ENDED
         order.settled_status = OrderStatus.EXPIRED if expired else OrderStatus.CANCELLED
         order.end_reason = reason
-        self._hold(order)
+        self._hold(order, origin)
         self._tell(order_events.ENDED, order, origin)
 
     def _reduce(self, order: LiveOrder, quantity: int, origin: Origin) -> None:
         order.settled_quantity -= quantity
         assert order.settled_quantity > order.settled_filled, f"order {order.id} is cut below its fills"
-        self._hold(order)
+        self._hold(order, origin)
         self._tell(order_events.REDUCED, order, origin)
 
     def _trigger(self, order: LiveOrder, origin: Origin) -> None:
         order.settled_status = OrderStatus.WORKING
         self._tell(order_events.TRIGGERED, order, origin)
 
-    def _hold(self, order: LiveOrder) -> None:
+    def _hold(self, order: LiveOrder, origin: Origin, spent: int = 0) -> None:
+        """Hold what the settled state needs; of what is released, so much is about to be spent."""
         hold = order.settled_hold()
         if hold != order.held:
-            self.journal.hold(order.holding_account, hold - order.held)
+            released = order.held - hold
+            self.journal.hold(order.holding_account, -released)
             order.held = hold
+            if order.borrowed:
+                self._give_back(order, released - spent, origin)
+
+    def _give_back(self, order: LiveOrder, freed: int, origin: Origin) -> None:
+        """Give back what an order has borrowed and will not need; what it has spent stays owed."""
+        if freed > 0:
+            most = min(freed, order.borrowed)
+            self.journal.give_back(order.owner_id, most, f"order:{order.id}", origin)
+            order.borrowed -= most
+        order.borrowed = min(order.borrowed, order.held)
 
     def _tell(self, kind: str, order: LiveOrder, origin: Origin, fill: FillRecord | None = None) -> None:
         order.updated_at = self.at
@@ -263,7 +299,7 @@ def _state(order: LiveOrder, changed: bool) -> tuple[int, ...]:
     """What can change of an order: its columns in the order of `bulk.update_orders`."""
     return (
         order.id, order.settled_quantity, order.price_cents, order.stop_price_cents, order.priority,
-        order.settled_filled, order.settled_value, order.fee_cents, order.held,
+        order.settled_filled, order.settled_value, order.fee_cents, order.held, order.borrowed,
         int(order.settled_status if changed else OrderStatus.QUEUED), int(order.end_reason),
     )  # fmt: skip
 

@@ -33,7 +33,7 @@ def adjust(
     account, issuer = journal.accounts[account_id], journal.accounts[issuer_id]
     reference = f"player:{player_id}"
     if amount > 0:
-        _require_room(issuer.balance, amount, "amount")
+        require_room(issuer.balance, amount, "amount")
         journal.post(issuer_id, account_id, amount, "adjustment", reference, origin, reason)
     else:
         _take(journal, account, issuer_id, -amount, reference, origin, reason)
@@ -47,10 +47,10 @@ def adjust(
 def require_cash(amount_cents: int, field: str) -> None:
     """Raises Refused INVALID_FIELD when the house cannot issue so much more cash."""
     issuer = Account.get((Account.owner == HOUSE) & (Account.asset == CASH) & (Account.kind == "issuer"))
-    _require_room(int(issuer.balance), amount_cents, field)
+    require_room(int(issuer.balance), amount_cents, field)
 
 
-def _require_room(issuer_balance: int, amount: int, field: str) -> None:
+def require_room(issuer_balance: int, amount: int, field: str) -> None:
     """The issuer's 64 bits are the only ones to watch: all other balances add up to what it has issued."""
     if issuer_balance - amount < -INT64_MAX:
         raise invalid(field, "there would be more of it than can be counted; give less")

@@ -1,6 +1,9 @@
 """Players give each other cash, for a fee that the sender pays on top."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import peewee as pw
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Origin
@@ -8,7 +11,7 @@ from bearpit_server.events.records import WalletChange
 from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal, insufficient
-from bearpit_server.rules.refusals import Refused, invalid
+from bearpit_server.rules.refusals import Refused, frozen, in_debt, invalid
 from bearpit_server.rules.units import MAX_AMOUNT_CENTS, fee_on
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Player, Transfer
@@ -20,6 +23,8 @@ class Terms:
 
     fee_bps: int
     minimum_cents: int
+    day_cents: int
+    """The most a player may send in a day, in UTC; 0: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +42,8 @@ def send(
 ) -> Sent:
     """Move cash: the recipient gets the amount, the sender pays it and the fee.
 
-    Raises Refused TRANSFER_TO_SELF, BELOW_MINIMUM, INVALID_FIELD, PLAYER_DISABLED for either side, or
-    INSUFFICIENT_FUNDS.
+    Raises Refused TRANSFER_TO_SELF, BELOW_MINIMUM, INVALID_FIELD, PLAYER_DISABLED for either side,
+    PLAYER_FROZEN, IN_DEBT, LIMIT_EXCEEDED or INSUFFICIENT_FUNDS.
     """
     _check(sender_id, recipient, amount_cents, note, terms)
     fee = fee_on(amount_cents, terms.fee_bps)
@@ -51,6 +56,11 @@ def send(
         raise Refused("PLAYER_DISABLED", "you are disabled; ask an operator")
     if receiver.disabled:
         raise Refused("PLAYER_DISABLED", f"{recipient.name} is disabled and can receive nothing", "to_player")
+    if sender.frozen:
+        raise frozen()
+    if debt := journal.debt_of(sender_id):
+        raise in_debt(debt, "nothing can be sent")
+    _check_day(sender_id, amount_cents, terms, journal.at)
     if sender.free < amount_cents + fee:
         held = ", or cancel orders that hold the rest" if sender.held else ""
         raise insufficient(sender, amount_cents + fee, f"send less{held}")
@@ -76,6 +86,26 @@ def send(
     }
     log.append([Event("transfer.made", reference, origin, payload)], journal.at)
     return Sent(int(transfer.id), fee, sender.free, changes)
+
+
+def _check_day(sender_id: int, amount_cents: int, terms: Terms, at: datetime) -> None:
+    """The sender's cash is locked, so that of two at once the second sees the first."""
+    if not terms.day_cents:
+        return
+    midnight = at.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    sent = Transfer.select(pw.fn.coalesce(pw.fn.sum(Transfer.amount_cents), 0)).where(
+        Transfer.from_id == sender_id, Transfer.created_at >= midnight
+    )
+    used = int(sent.scalar())
+    if used + amount_cents > terms.day_cents:
+        raise Refused(
+            "LIMIT_EXCEEDED",
+            f"you can send {max(0, terms.day_cents - used)} cents more today; the day ends at midnight UTC",
+            "amount_cents",
+            limit="transfer_day_cents",
+            allowed=terms.day_cents,
+            used=used,
+        )
 
 
 def _check(sender_id: int, recipient: Player, amount_cents: int, note: str, terms: Terms) -> None:

@@ -10,6 +10,8 @@ from bearpit_server.storage.models import CASH, Account, Instrument, Posting
 
 EVERYTHING = -1
 """In place of an asset: all of them."""
+DEBT = -2
+"""In place of an asset: what the player owes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def of(player_id: int) -> Wallet:
 
 
 def movements(player_id: int, asset: int, before_id: int | None, limit: int) -> list[Movement]:
-    """A player's postings of one asset or of EVERYTHING, newest first, those before an id.
+    """A player's postings of one asset, of EVERYTHING or of DEBT, newest first, those before an id.
 
     Each account's latest are looked up by the index of either side, so that a long history costs nothing.
     """
@@ -108,10 +110,10 @@ def _side(
         .join(Instrument, pw.JOIN.LEFT_OUTER, on=(Instrument.id == Account.asset))
         .switch(Account)
         .join(latest, pw.JOIN.LATERAL, on=pw.SQL("true"))
-        .where(Account.owner == player_id, Account.kind == "player")
+        .where(Account.owner == player_id, Account.kind == ("debt" if asset == DEBT else "player"))
         .order_by(latest.c.id.desc())
         .limit(limit)
     )  # fmt: skip
-    if asset != EVERYTHING:
+    if asset >= CASH:
         rows = rows.where(Account.asset == asset)
     return list(rows.tuples())

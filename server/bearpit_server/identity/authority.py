@@ -7,13 +7,14 @@ from datetime import datetime
 
 from bearpit_server.events.log import Logged, Origin
 from bearpit_server.identity import players, service_tokens, sign_ins, tokens
-from bearpit_server.identity.callers import Caller, Role, not_signed_in
+from bearpit_server.identity.callers import Caller, not_signed_in
 from bearpit_server.identity.names import MAX_PASSWORD, check_name, check_password
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.sign_ins import Failure, Opened
 from bearpit_server.identity.standings import FRESH_FOR, Standing, Standings
 from bearpit_server.identity.tokens import AccessTokens, Claims
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.storage import requests
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
@@ -94,13 +95,13 @@ class Authority:
 
         Raises Refused like `authenticate`. For streams, which outlive the token that opened them.
         """
-        if caller.role is Role.SERVICE:
+        if caller.is_service:
             await self.authenticate(token)
             return
         standing = self._standings.fresh(caller.player_id) or await self._standings.read(caller.player_id)
         if standing is not None and standing.disabled:
             raise _disabled()
-        if standing is None or caller.sign_in_id not in standing.sign_ins or caller.role != standing.role:
+        if standing is None or caller.sign_in_id not in standing.sign_ins:
             raise not_signed_in("this sign-in has ended; sign in again")
 
     def forget(self, player_id: int) -> None:
@@ -126,7 +127,7 @@ class Authority:
         row = await self._database.run(service_tokens.find, token_hash)
         if row is None:
             raise not_signed_in("this service token is unknown or revoked; ask an operator for a new one")
-        caller = Caller(0, row.name, Role.SERVICE, frozenset(row.scopes))
+        caller = Caller(0, row.name, scopes=frozenset(row.scopes))
         if len(self._services) >= _MAX_SERVICES:
             self._services.clear()
         self._services[token_hash] = (caller, read_at)
@@ -172,7 +173,8 @@ class Authority:
 
     def _register(self, name: str, password_hash: str, request_id: str, origin: Origin) -> Opened:
         cash = self._settings.number("starting_cash_cents")
-        player = players.create_player(name, password_hash, Role.PLAYER, cash, origin)
+        credit = self._settings.number("credit_line_cents")
+        player = players.create_player(name, password_hash, [PLAYER], cash, origin, credit)
         requests.remember(HOUSE, request_id, _REGISTER, name.encode(), str(player.id).encode())
         return sign_ins.begin(player, origin)
 
@@ -244,9 +246,7 @@ class Authority:
     def _issue(self, opened: Opened) -> SignedIn:
         player = opened.player
         self.forget(player.id)  # what is remembered does not know this sign-in
-        access, expires_at = self._access.issue(
-            player.id, player.role, player.token_epoch, opened.sign_in_id, now()
-        )
+        access, expires_at = self._access.issue(player.id, player.token_epoch, opened.sign_in_id, now())
         return SignedIn(player, access, expires_at, opened.refresh_token, opened.refresh_expires_at)
 
 
@@ -271,16 +271,14 @@ def _change_password(player: Player, new_hash: str, origin: Origin) -> Opened:
 
 
 def _holds(standing: Standing, claims: Claims) -> bool:
-    return (
-        claims.epoch == standing.epoch
-        and claims.sign_in_id in standing.sign_ins
-        and claims.role == standing.role
-        and not standing.disabled
-    )
+    return claims.epoch == standing.epoch and claims.sign_in_id in standing.sign_ins and not standing.disabled
 
 
 def _caller(standing: Standing, claims: Claims) -> Caller:
-    return Caller(claims.player_id, standing.name, Role(standing.role), sign_in_id=claims.sign_in_id)
+    return Caller(
+        claims.player_id, standing.name, standing.permissions, sign_in_id=claims.sign_in_id,
+        frozen=standing.frozen,
+    )  # fmt: skip
 
 
 def _bad_credentials() -> Refused:

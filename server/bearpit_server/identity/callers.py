@@ -1,33 +1,37 @@
 """Who calls: known once the interceptor has checked the token, and read by the services."""
 
 from contextvars import ContextVar
-from enum import StrEnum
 
 from bearpit_server.events.log import Origin
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused
-
-
-class Role(StrEnum):
-    """What somebody may do. The first two are kept with a player; a service has scopes besides."""
-
-    PLAYER = "player"
-    ADMIN = "admin"
-    SERVICE = "service"
+from bearpit_server.rules.roles import Permission
 
 
 @record
 class Caller:
     """A person or a service whose token has been checked.
 
-    `player_id` is 0 for a service; `sign_in_id` tells the caller's sign-ins apart, 0 for a service.
+    `player_id` is 0 for a service, which has `scopes` in place of permissions; `sign_in_id` tells the
+    caller's sign-ins apart, 0 for a service.
     """
 
     player_id: int
     name: str
-    role: Role
+    permissions: frozenset[Permission] = frozenset()
     scopes: frozenset[str] = frozenset()
     sign_in_id: int = 0
+    frozen: bool = False
+    """Whether all that is left is to look."""
+
+    @property
+    def is_service(self) -> bool:
+        """Whether no person calls."""
+        return not self.player_id
+
+    def may(self, permission: Permission) -> bool:
+        """Whether the caller is allowed something, now."""
+        return permission in self.permissions and (permission is Permission.LOOK or not self.frozen)
 
 
 @record

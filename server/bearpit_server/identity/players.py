@@ -1,31 +1,41 @@
 """Players in the database. Every function runs inside the caller's transaction and logs what it changes."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import peewee as pw
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Origin
 from bearpit_server.identity import sign_ins
-from bearpit_server.identity.callers import Role
 from bearpit_server.identity.names import check_name, is_name
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.refusals import Refused, not_found
+from bearpit_server.rules.roles import ROLES
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Account, Player
 
 
-def create_player(name: str, password_hash: str, role: Role, cash_cents: int, origin: Origin) -> Player:
-    """Make a player with its starting cash.
+def create_player(
+    name: str,
+    password_hash: str,
+    roles: Iterable[str],
+    cash_cents: int,
+    origin: Origin,
+    credit_cents: int = 0,
+) -> Player:
+    """Make a player with its starting cash and its credit line.
 
     `origin` with actor 0 means that the player made itself, or that the house did. Raises Refused
     INVALID_FIELD for a name that cannot be, ALREADY_EXISTS for one that is taken.
     """
-    assert role is not Role.SERVICE, "a service is no player"
+    given = sorted(set(roles))
+    assert given and ROLES.keys() >= set(given), "roles are of the table"
     check_name(name)
     made = (
-        Player.insert(name=name, password_hash=password_hash, role=role.value, created_at=now())
+        Player.insert(
+            name=name, password_hash=password_hash, roles=given, credit_cents=credit_cents, created_at=now()
+        )
         .on_conflict_ignore()
         .returning(Player)
         .execute()
@@ -39,7 +49,7 @@ def create_player(name: str, password_hash: str, role: Role, cash_cents: int, or
                 "player.created",
                 f"player:{player.id}",
                 origin,
-                {"name": name, "role": role.value, "cash_cents": cash_cents},
+                {"name": name, "roles": given, "cash_cents": cash_cents},
             )
         ]
     )
@@ -85,6 +95,19 @@ def set_disabled(player: Player, disabled: bool, origin: Origin) -> Player:
         sign_ins.end_all(player.id, origin)
     kind = "player.disabled" if disabled else "player.enabled"
     log.append([Event(kind, f"player:{player.id}", origin)])
+    return player
+
+
+def set_frozen(player: Player, frozen: bool, reason: str, origin: Origin) -> Player:
+    """Freeze a player, who then can look and do nothing, or let him play again.
+
+    Afterwards: `Authority.forget`, and cancel its orders.
+    """
+    if bool(player.frozen) == frozen:
+        return player
+    player = _update(player.id, {Player.frozen: frozen})
+    kind = "player.frozen" if frozen else "player.unfrozen"
+    log.append([Event(kind, f"player:{player.id}", origin, {"player_id": player.id, "reason": reason})])
     return player
 
 

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from bearpit_server.rules.roles import Permission, permissions_of
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import HOUSE, Player, SignIn
 
@@ -21,9 +22,10 @@ class Standing:
     """What a token is checked against. `sign_ins` are those that have not ended."""
 
     name: str
-    role: str
+    permissions: frozenset[Permission]
     epoch: int
     disabled: bool
+    frozen: bool
     sign_ins: frozenset[int]
     read_at: float
 
@@ -97,10 +99,10 @@ def _query(player_ids: Iterable[int], read_at: float) -> dict[int, Standing]:
     live = SignIn.select(SignIn.player, SignIn.id).where(SignIn.player << ids, SignIn.voided_at.is_null())
     for player_id, sign_in_id in live.tuples():
         sign_ins[player_id].add(sign_in_id)
-    rows = Player.select(Player.id, Player.name, Player.role, Player.token_epoch, Player.disabled).where(
-        Player.id << ids, Player.id != HOUSE
-    )
+    rows = Player.select(
+        Player.id, Player.name, Player.roles, Player.token_epoch, Player.disabled, Player.frozen
+    ).where(Player.id << ids, Player.id != HOUSE)
     return {
-        id_: Standing(name, role, epoch, disabled, frozenset(sign_ins[id_]), read_at)
-        for id_, name, role, epoch, disabled in rows.tuples()
+        id_: Standing(name, permissions_of(roles), epoch, disabled, frozen, frozenset(sign_ins[id_]), read_at)
+        for id_, name, roles, epoch, disabled, frozen in rows.tuples()
     }

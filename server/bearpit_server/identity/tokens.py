@@ -28,7 +28,6 @@ class Claims:
     """What an access token says. It holds while the player's epoch and sign-in still do."""
 
     player_id: int
-    role: str
     epoch: int
     sign_in_id: int
     expires_at: float
@@ -42,12 +41,10 @@ class AccessTokens:
         self._secret = secret
         self._read: OrderedDict[str, Claims] = OrderedDict()
 
-    def issue(
-        self, player_id: int, role: str, epoch: int, sign_in_id: int, at: datetime
-    ) -> tuple[str, datetime]:
+    def issue(self, player_id: int, epoch: int, sign_in_id: int, at: datetime) -> tuple[str, datetime]:
         """A new token and its end."""
         expires_at = at + ACCESS_LIFETIME
-        claims = {"sub": str(player_id), "role": role, "epoch": epoch, "sid": sign_in_id, "exp": expires_at}
+        claims = {"sub": str(player_id), "epoch": epoch, "sid": sign_in_id, "exp": expires_at}
         return jwt.encode(claims, self._secret, _ALGORITHM), expires_at
 
     def read(self, token: str, at: float) -> Claims:
@@ -74,11 +71,10 @@ class AccessTokens:
                 self._secret,
                 [_ALGORITHM],
                 # The end is checked above, against our own clock, each time.
-                options={"require": ["sub", "exp", "epoch", "sid", "role"], "verify_exp": False},
+                options={"require": ["sub", "exp", "epoch", "sid"], "verify_exp": False},
             )
             return Claims(
                 int(claims["sub"]),
-                str(claims["role"]),
                 int(claims["epoch"]),
                 int(claims["sid"]),
                 float(claims["exp"]),

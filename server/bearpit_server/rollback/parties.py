@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from bearpit_server.events.log import Origin
-from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import MAY_OWE, Balance, Journal
 from bearpit_server.rules import mechanisms
 from bearpit_server.rules.mechanisms import Counterparty
@@ -99,9 +98,7 @@ class Ledger:
 
     def open_debts(self, owners: Iterable[int]) -> None:
         """Make the accounts of debts that are missing; their owners' cash, which is locked, guards them."""
-        made = {o: open_account(o, CASH, "debt") for o in owners if o not in self.parties.debts}
-        self.parties.debts |= made
-        self.journal.add(made.values())
+        self.parties.debts |= {owner: self.journal.open_debt(owner) for owner in owners}
 
     def make(self, movements: Iterable[Movement]) -> None:
         """Post, in this order."""

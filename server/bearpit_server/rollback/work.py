@@ -20,7 +20,7 @@ from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.rollbacks import Kind, Movement, Outline, Party, Plan, Reason, Reversible
 from bearpit_server.storage import reversals
 from bearpit_server.storage.clock import now
-from bearpit_server.storage.models import Earmark, Rollback
+from bearpit_server.storage.models import CASH, Earmark, Rollback
 
 AT_ONCE = 5_000
 """Trades that one transaction may reverse."""
@@ -150,7 +150,10 @@ def _close(row: Rollback, origin: Origin) -> Sequence[Record]:
     asked = Scope.of(row)
     outline = rollbacks.outline(scope.claimed(row.id))
     ledger = _lock(row, outline, origin)
-    _release(row, ledger, [*ledger.parties.players])
+    released = _release(row, ledger, [*ledger.parties.players])
+    for (owner_id, asset), amount in released.items():
+        if asset == CASH:
+            ledger.journal.came_in(owner_id, amount, f"rollback:{row.id}", origin)
     ledger.make(map(_from_json, row.closing or ()))
     ledger.set_costs(outline.costs)
     Earmark.delete().where(Earmark.rollback_id == row.id).execute()

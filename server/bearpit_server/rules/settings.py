@@ -17,6 +17,26 @@ _ALL = (
     Parameter("max_day_value_cents", 0, "what a player's orders of a day may be worth, in cents; 0: any"),
     Parameter("transfer_fee_bps", 0, "the sender's fee on a transfer, in basis points", 0, 10_000),
     Parameter("transfer_minimum_cents", 1, "the smallest transfer, in cents", 1),
+    Parameter("transfer_day_cents", 0, "the most a player may send in a day, in cents; 0: any"),
+    Parameter("credit_line_cents", 0, "how far a new player's buying may go beyond the cash, in cents"),
+    Parameter("debt_interest_bps", 100, "interest on debts for each period, in basis points", 0, 10_000),
+    Parameter("debt_interest_minutes", 0, "minutes in a period of interest; 0: there is none", 0, 525_600),
+    Parameter("comeback_cents", 200_000, "a loan for who is broke, in cents; 0: there is none"),
+    Parameter("comeback_below_cents", 50_000, "who is worth less is broke, in cents"),
+    Parameter("comeback_most", 2, "loans for who is broke that a player may take", 0, 1_000),
+    Parameter("duel_minimum_cents", 100, "the least stake of a duel, in cents", 1),
+    Parameter("duel_maximum_cents", 1_000_000, "the highest stake of a duel, in cents", 1),
+    Parameter("duel_accept_seconds", 300, "seconds in which a challenge may be accepted", 1, 86_400),
+    Parameter("duel_move_seconds", 60, "seconds for each commitment, reveal or move in a duel", 1, 86_400),
+    Parameter("duel_house_bps", 0, "the house's share of what is won in a duel, in basis points", 0, 10_000),
+    Parameter(
+        "duel_draws",
+        "return",
+        "what a draw does: give the stakes back, or go on to another round",
+        choices=("return", "play_on"),
+    ),
+    Parameter("duel_max_rounds", 10, "rounds after which a draw that was played on gives back", 1, 100),
+    Parameter("duel_max_open", 5, "duels a player may have that are not over", 0, 1_000),
     Parameter(
         "ledger_check_minutes", 10, "minutes from one check of the ledger to the next; 0: off", 0, 1_440
     ),
@@ -40,8 +60,12 @@ _ALL = (
     Parameter("booth_visits_per_minute", 120, "visits a minute a booth may count; 0: any", 0, _RATE),
     Parameter("arcade_play_take_cents", 10_000, "the most one play may cost, in cents"),
     Parameter("arcade_play_give_cents", 100_000, "the most one score may bring, in cents"),
-    Parameter("arcade_player_day_take_cents", 200_000, "the most a player may pay a machine in a day, in cents"),
-    Parameter("arcade_player_day_give_cents", 500_000, "the most a machine may give a player in a day, in cents"),
+    Parameter(
+        "arcade_player_day_take_cents", 200_000, "the most a player may pay a machine in a day, in cents"
+    ),
+    Parameter(
+        "arcade_player_day_give_cents", 500_000, "the most a machine may give a player in a day, in cents"
+    ),
     Parameter("arcade_day_take_cents", 100_000_000, "the most a machine may take in a day, in cents"),
     Parameter("arcade_day_give_cents", 100_000_000, "the most a machine may give in a day, in cents"),
     Parameter("listener_interval_ms", 500, "how often the event log is looked at for listeners", 50, 60_000),

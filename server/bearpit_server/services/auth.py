@@ -6,7 +6,7 @@ from bearpit.v1 import auth_pb2 as pb
 from bearpit.v1.auth_pb2_grpc import AuthServiceServicer
 
 from bearpit_server.identity.authority import Authority, SignedIn
-from bearpit_server.identity.callers import Role, origin, signed_in
+from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.services import translate
 
 Context = grpc.aio.ServicerContext[object, object]
@@ -61,7 +61,7 @@ class AuthService(AuthServiceServicer):
     async def GetMe(self, request: pb.GetMeRequest, context: Context) -> pb.GetMeResponse:
         """Tell who the caller is."""
         caller = signed_in()
-        if caller.role is Role.SERVICE:
+        if caller.is_service:
             return pb.GetMeResponse(player=pb.Player(name=caller.name), scopes=sorted(caller.scopes))
         return pb.GetMeResponse(player=translate.player(await self._authority.player(caller.player_id)))
 

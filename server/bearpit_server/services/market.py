@@ -16,9 +16,10 @@ from bearpit_server.game.announcements import Announced
 from bearpit_server.game.instruments import Supply
 from bearpit_server.game.market import Market as Hours
 from bearpit_server.game.news import Headline
-from bearpit_server.identity.callers import Role, signed_in
+from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.candles import PERIODS, Candle
 from bearpit_server.rules.refusals import invalid, not_found
+from bearpit_server.rules.roles import Permission
 from bearpit_server.rules.sessions import Phase
 from bearpit_server.services import translate
 from bearpit_server.services.pages import Page
@@ -108,7 +109,11 @@ def looker() -> int:
     are all that tells them from players; who takes such a name only gives away his own looks.
     """
     caller = signed_in()
-    if caller.role is not Role.PLAYER or caller.name.lower().startswith(HOUSE_BOTS):
+    if (
+        not caller.may(Permission.PLAY)
+        or caller.may(Permission.MANAGE_MARKET)
+        or caller.name.lower().startswith(HOUSE_BOTS)
+    ):
         return 0
     return caller.player_id
 

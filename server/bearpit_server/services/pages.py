@@ -51,11 +51,19 @@ class Page:
     @property
     def after_id(self) -> int | None:
         """The last page's last id; None on the first page. Raises Refused BAD_PAGE_TOKEN."""
+        ids = self.after_numbers(1)
+        return ids[0] if ids else None
+
+    def after_numbers(self, count: int) -> tuple[int, ...]:
+        """So many numbers: the last page's last key; none on the first. Raises Refused BAD_PAGE_TOKEN."""
         if not self.after:
-            return None
-        if not (self.after.isascii() and self.after.isdigit()) or int(self.after) > _INT64_MAX:
+            return ()
+        parts = self.after.split("-")
+        if len(parts) != count or any(not (part.isascii() and part.isdigit()) for part in parts):
             raise _bad_token()
-        return int(self.after)
+        if max(map(int, parts)) > _INT64_MAX:
+            raise _bad_token()
+        return tuple(map(int, parts))
 
     def close(self, rows: Sequence[T], key: Callable[[T], object]) -> tuple[Sequence[T], str]:
         """The rows of this page, and the token of the next; empty: this was the last."""

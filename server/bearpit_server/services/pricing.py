@@ -16,9 +16,10 @@ from bearpit_server.game import news, pricing, recordings
 from bearpit_server.game.news import Draft
 from bearpit_server.game.pricing import Grouped
 from bearpit_server.game.recordings import Recorded
-from bearpit_server.identity.callers import Role, signed_in
+from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.mechanisms import MECHANISMS
 from bearpit_server.rules.parameters import Parameter, as_text, schema
+from bearpit_server.rules.roles import Permission
 from bearpit_server.rules.units import BPS
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import Context, Desk
@@ -189,7 +190,7 @@ class PricingService(PricingServiceServicer):
 
     async def ListNews(self, request: pb.ListNewsRequest, context: Context) -> pb.ListNewsResponse:
         """Headlines, newest first; operators see those to come as well."""
-        everything = signed_in().role is Role.ADMIN
+        everything = signed_in().may(Permission.MANAGE_MARKET)
         page = Page(request)
         found = await self._database.run(news.page, page.limit, page.after_id, everything)
         rows, token = page.close(found, lambda row: row.news_id)

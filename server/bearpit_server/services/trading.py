@@ -296,6 +296,7 @@ def _preview(seen: orders.Preview) -> pb.Preview:
         free_cash_after_cents=seen.free_cash_after_cents,
         free_shares_after=seen.free_shares_after,
         hold=seen.hold,
+        borrowed_cents=seen.borrowed_cents,
         worst_price_cents=seen.worst_price_cents,
         refusals=map(as_message, seen.refusals),
     )

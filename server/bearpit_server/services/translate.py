@@ -1,7 +1,7 @@
 """From our records to the contract's messages."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import cast
@@ -19,14 +19,15 @@ from bearpit_server.game.market import Market
 from bearpit_server.game.news import Headline
 from bearpit_server.game.players import Summary
 from bearpit_server.game.wallets import Movement, Wallet
-from bearpit_server.identity.callers import Role
+from bearpit_server.rules import roles
 from bearpit_server.rules.parameters import as_text
+from bearpit_server.rules.roles import Permission
 from bearpit_server.rules.sessions import Phase, Schedule
 from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage.models import Instrument, Player, ServiceToken, Shard
 from bearpit_server.storage.settings import Settings
 
-ROLES = {Role.PLAYER.value: auth_pb2.ROLE_PLAYER, Role.ADMIN.value: auth_pb2.ROLE_ADMIN}
+ROLES = {name: auth_pb2.Role.Value(f"ROLE_{name.upper()}") for name in roles.ROLES}
 
 
 @lru_cache(maxsize=256)
@@ -37,14 +38,16 @@ def timestamp(at: datetime) -> Timestamp:
     return message
 
 
-def player(row: Player) -> auth_pb2.Player:
-    """A player, without anything secret."""
+def player(row: Player, permissions: Collection[Permission] = ()) -> auth_pb2.Player:
+    """A player, without anything secret. The permissions are for nobody but the player."""
     return auth_pb2.Player(
         player_id=row.id,
         name=row.name,
-        role=ROLES[row.role],
+        roles=map(ROLES.__getitem__, row.roles),
         disabled=row.disabled,
+        frozen=row.frozen,
         created_at=timestamp(row.created_at),
+        permissions=[permission for permission in Permission if permission in permissions],
     )
 
 
@@ -121,7 +124,7 @@ def announcement(made: Announced) -> market_pb2.Announcement:
     """A word from the operators."""
     return market_pb2.Announcement(
         announcement_id=made.announcement_id,
-        text=made.text,
+        title=made.text,
         author=made.author,
         created_at=timestamp(made.created_at),
         expires_at=None if made.expires_at is None else timestamp(made.expires_at),

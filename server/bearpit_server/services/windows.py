@@ -12,8 +12,9 @@ from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import WindowChange
 from bearpit_server.game.texts import line
-from bearpit_server.identity.callers import Role, origin, signed_in
+from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.refusals import Refused, not_found
+from bearpit_server.rules.roles import Permission
 from bearpit_server.rules.windows import WindowKind, WindowState
 from bearpit_server.services import window_messages as messages
 from bearpit_server.services.idempotency import Done, Mutation, Once, Response
@@ -199,7 +200,7 @@ class Windows:
 
 
 def _is_operator() -> bool:
-    return signed_in().role is Role.ADMIN
+    return signed_in().may(Permission.MANAGE_WINDOWS)
 
 
 def _message(row: Window) -> pb.Window:

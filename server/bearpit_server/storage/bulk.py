@@ -155,7 +155,8 @@ def after_position(xid: int, event_id: int) -> pw.SQL:
 
 _ACCOUNTS = f"""
 a.id, a.owner_id, a.asset, a.kind, a.balance, a.held, a.version, a.order_sequence,
-    a.cost_cents, a.realised_cents, p.disabled
+    a.cost_cents, a.realised_cents, a.debt_id, p.disabled, p.frozen, p.credit_cents, p.fee_off_bps,
+    p.fee_off_until
 FROM accounts a JOIN players p ON p.id = a.owner_id
 WHERE a.id = ANY({_INTS}) ORDER BY a.id FOR UPDATE OF a
 """
@@ -299,11 +300,11 @@ def renew_shards(owner: str, epochs: Sequence[tuple[int, int]], seconds: float) 
 _INSERT_ORDERS = f"""
 INSERT INTO orders (id, player_id, instrument_id, side, type, time_in_force, post_only, self_trade,
     fee_bps, quantity, price_cents, stop_price_cents, priority, filled, value_cents, fee_cents, held,
-    status, end_reason, request_id, request_hash, accepted_at, updated_at, expires_at)
-SELECT i, p, n, s, t, f, po::int::boolean, st, fb, q, pc, sp, y, fi, v, fc, h, u, e, r,
+    borrowed_cents, status, end_reason, request_id, request_hash, accepted_at, updated_at, expires_at)
+SELECT i, p, n, s, t, f, po::int::boolean, st, fb, q, pc, sp, y, fi, v, fc, h, bo, u, e, r,
     decode(rh, 'hex'), now_, now_, to_timestamp(x)
-FROM (SELECT %s::timestamptz AS now_) AS clock, {_unnest("iiiiiiiiiiiiiiiiiiitti")}
-    AS u(i, p, n, s, t, f, po, st, fb, q, pc, sp, y, fi, v, fc, h, u, e, r, rh, x)
+FROM (SELECT %s::timestamptz AS now_) AS clock, {_unnest("iiiiiiiiiiiiiiiiiiiitti")}
+    AS u(i, p, n, s, t, f, po, st, fb, q, pc, sp, y, fi, v, fc, h, bo, u, e, r, rh, x)
 """
 
 
@@ -328,16 +329,17 @@ def insert_orders(
 
 _UPDATE_ORDERS = f"""
 UPDATE orders o SET quantity = u.q, price_cents = u.p, stop_price_cents = u.s, priority = u.y, filled = u.f,
-    value_cents = u.v, fee_cents = u.fc, held = u.h, status = u.st, end_reason = u.e, updated_at = %s
-FROM {_unnest("iiiiiiiiiii")} AS u(id, q, p, s, y, f, v, fc, h, st, e) WHERE o.id = u.id
+    value_cents = u.v, fee_cents = u.fc, held = u.h, borrowed_cents = u.bo, status = u.st, end_reason = u.e,
+    updated_at = %s
+FROM {_unnest("iiiiiiiiiiii")} AS u(id, q, p, s, y, f, v, fc, h, bo, st, e) WHERE o.id = u.id
 """
 
 
 def update_orders(writes: Writes, columns: Sequence[Sequence[int]], at: datetime) -> None:
     """Set what changed of orders.
 
-    `columns`: ids, quantities, prices, stop prices, priorities, filled, values, fees, holds, statuses,
-    end reasons.
+    `columns`: ids, quantities, prices, stop prices, priorities, filled, values, fees, holds, what is
+    borrowed of these, statuses, end reasons.
     """
     writes.update(len(columns[0]), _UPDATE_ORDERS, at, *map(ints, columns))
 

@@ -1,61 +1,52 @@
 """The permission table knows every RPC there is, and nothing else."""
 
 import pytest
-from bearpit.v1 import (
-    admin_pb2,
-    auth_pb2,
-    market_pb2,
-    pricing_pb2,
-    rollbacks_pb2,
-    trading_pb2,
-    wallet_pb2,
-    windows_pb2,
-)
-from bearpit_server.identity.callers import Role
+from bearpit.client import contract
 from bearpit_server.identity.service_tokens import PRICES_PUSH, SCOPES
-from bearpit_server.services.permissions import PERMISSIONS, Rate
+from bearpit_server.rules.roles import ADMIN, PLAYER, permissions_of
+from bearpit_server.services.permissions import ACCESS, Rate
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-OURS = (
-    admin_pb2, auth_pb2, market_pb2, pricing_pb2, rollbacks_pb2, trading_pb2, wallet_pb2, windows_pb2,
-)  # fmt: skip
 SERVICES: list[ServiceDescriptor] = [
-    service
-    for file in (*OURS, health_pb2, reflection_pb2)
-    for service in file.DESCRIPTOR.services_by_name.values()
+    *contract.SERVICES.values(),
+    *(
+        service
+        for file in (health_pb2, reflection_pb2)
+        for service in file.DESCRIPTOR.services_by_name.values()
+    ),
 ]
 PATHS = [f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods]
 
 
 def test_every_rpc_is_in_the_table_and_nothing_else() -> None:
-    assert sorted(PERMISSIONS) == sorted(PATHS)
+    assert sorted(ACCESS) == sorted(PATHS)
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if "/bearpit" not in path])
 def test_health_and_reflection_are_public(path: str) -> None:
-    assert PERMISSIONS[path].public
+    assert ACCESS[path].public
 
 
 def test_of_ours_only_the_door_is_public() -> None:
-    public = {path.rpartition("/")[2] for path in PATHS if "/bearpit" in path and PERMISSIONS[path].public}
+    public = {path.rpartition("/")[2] for path in PATHS if "/bearpit" in path and ACCESS[path].public}
     assert public == {"Register", "SignIn", "RefreshToken", "SignOut"}
 
 
-@pytest.mark.parametrize("path", [path for path in PATHS if not PERMISSIONS[path].public])
+@pytest.mark.parametrize("path", [path for path in PATHS if not ACCESS[path].public])
 def test_operators_may_all_that_players_may(path: str) -> None:
-    assert Role.ADMIN in PERMISSIONS[path].roles
+    assert ACCESS[path].permission in permissions_of([ADMIN])
 
 
 @pytest.mark.parametrize("path", [path for path in PATHS if "AdminService" in path])
 def test_nothing_of_the_operators_is_open_to_players(path: str) -> None:
-    assert PERMISSIONS[path].roles == {Role.ADMIN}
+    assert ACCESS[path].permission not in permissions_of([PLAYER])
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_service_only_ever_reads_or_pushes_prices(path: str) -> None:
-    permission, name = PERMISSIONS[path], path.rpartition("/")[2]
+    permission, name = ACCESS[path], path.rpartition("/")[2]
     assert permission.scope in ("", "*", *SCOPES)
     assert (permission.scope == PRICES_PUSH) == (name == "PushPrices")
     if permission.scope and name != "PushPrices":
@@ -65,4 +56,4 @@ def test_a_service_only_ever_reads_or_pushes_prices(path: str) -> None:
 @pytest.mark.parametrize("path", PATHS)
 def test_what_costs_a_password_hash_counts_as_a_sign_in(path: str) -> None:
     costly = path.rpartition("/")[2] in ("Register", "SignIn", "ChangePassword")
-    assert (PERMISSIONS[path].rate is Rate.SIGN_IN) == costly
+    assert (ACCESS[path].rate is Rate.SIGN_IN) == costly

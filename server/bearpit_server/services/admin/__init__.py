@@ -2,6 +2,7 @@
 
 from bearpit.v1.admin_pb2_grpc import AdminServiceServicer
 
+from bearpit_server.services.admin.debts import Debts
 from bearpit_server.services.admin.desk import Desk, Exchange, Vitals
 from bearpit_server.services.admin.instruments import Instruments
 from bearpit_server.services.admin.market import Market
@@ -14,5 +15,7 @@ from bearpit_server.services.admin.tokens import Tokens
 __all__ = ["AdminService", "Desk", "Exchange", "Vitals"]
 
 
-class AdminService(Players, Instruments, Market, Orders, GameSettings, Tokens, Server, AdminServiceServicer):
+class AdminService(
+    Debts, Players, Instruments, Market, Orders, GameSettings, Tokens, Server, AdminServiceServicer
+):
     """Every RPC of the operators; who may call which is in `services.permissions`."""

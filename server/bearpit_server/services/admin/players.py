@@ -8,7 +8,7 @@ from bearpit_server.events.log import Origin
 from bearpit_server.game import adjustments, wallets
 from bearpit_server.game import players as game_players
 from bearpit_server.identity import players, sign_ins
-from bearpit_server.identity.callers import Role, origin, signed_in
+from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.identity.names import check_name, check_password
 from bearpit_server.identity.passwords import make_up
 from bearpit_server.rules.orders import EndReason
@@ -16,14 +16,9 @@ from bearpit_server.rules.refusals import invalid
 from bearpit_server.rules.units import MAX_AMOUNT_CENTS
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
+from bearpit_server.services.admin.roles import may_grant
 from bearpit_server.services.idempotency import Done, without_secret
 from bearpit_server.services.pages import Page
-
-_ROLES = {
-    auth_pb2.ROLE_UNSPECIFIED: Role.PLAYER,
-    auth_pb2.ROLE_PLAYER: Role.PLAYER,
-    auth_pb2.ROLE_ADMIN: Role.ADMIN,
-}
 
 
 class Players(AtDesk):
@@ -39,11 +34,12 @@ class Players(AtDesk):
             cash = self._desk.settings.number("starting_cash_cents")
         if not 0 <= cash <= MAX_AMOUNT_CENTS:
             raise invalid("cash_cents", f"give a number from 0 to {MAX_AMOUNT_CENTS}")
+        wanted = may_grant(request.roles or [auth_pb2.ROLE_PLAYER])
         made_up, password_hash = await self._password(request.password, request.validate_only)
 
         def work(by: Origin) -> Done[pb.CreatePlayerResponse]:
             adjustments.require_cash(cash, "cash_cents")
-            made = players.create_player(request.name, password_hash, _ROLES[request.role], cash, by)
+            made = players.create_player(request.name, password_hash, wanted, cash, by)
             kept = pb.CreatePlayerResponse(player=translate.player(made))
             return Done(pb.CreatePlayerResponse(player=kept.player, password=made_up), kept=kept)
 

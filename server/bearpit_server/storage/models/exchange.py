@@ -1,23 +1,9 @@
-"""What is kept, as peewee models. The tables, their constraints and indexes are made by the migrations."""
+"""The tables of the exchange: people, the ledger, instruments, windows, orders and trades, the event log."""
 
 import peewee as pw
 from playhouse.postgres_ext import ArrayField, BinaryJSONField, DateTimeTZField
 
-database = pw.DatabaseProxy()
-"""Bound once at start; every thread gets a connection of its own."""
-
-HOUSE = 0
-"""The player that owns the house's accounts; nobody can sign in as it."""
-CASH = 0
-"""The asset that is money; every other asset's id is an instrument's."""
-
-
-class Row(pw.Model):
-    """A table of ours."""
-
-    class Meta:
-        database = database
-        legacy_table_names = False
+from bearpit_server.storage.models.base import Row
 
 
 class Player(Row):
@@ -26,8 +12,12 @@ class Player(Row):
     id = pw.BigAutoField()
     name = pw.TextField()
     password_hash = pw.TextField()
-    role = pw.TextField()  # "player", "admin", "house"
+    roles = ArrayField(pw.TextField)  # names of rules.roles; of the house "house"
     disabled = pw.BooleanField(default=False)
+    frozen = pw.BooleanField(default=False)  # signs in and looks, and does nothing
+    credit_cents = pw.BigIntegerField(default=0)  # how far buying may draw a loan
+    fee_off_bps = pw.BigIntegerField(default=0)  # a coupon's discount on trading fees, until:
+    fee_off_until = DateTimeTZField(null=True)
     token_epoch = pw.BigIntegerField(default=0)  # raised to void every access token
     created_at = DateTimeTZField()
 
@@ -340,8 +330,8 @@ class Account(Row):
     """What one owner has of one asset. Only the ledger changes it.
 
     `kind` is "player" for players, "debt" for what they owe the house; for the house "issuer", "treasury",
-    "fees", and the tills of instruments: "dealer", where the house deals, and "pool". A till's `version`
-    rises when something else than trading changes how its instrument is dealt in.
+    "fees", "escrow", and the tills of instruments: "dealer", where the house deals, and "pool". A till's
+    `version` rises when something else than trading changes how its instrument is dealt in.
     On a player's cash account `order_sequence` numbers the owner's order updates and `version` the
     changes of the wallet. On share accounts `cost_cents` is what the shares cost, `realised_cents` the
     gain from sales.
@@ -358,6 +348,7 @@ class Account(Row):
     cost_cents = pw.BigIntegerField(default=0)
     realised_cents = pw.BigIntegerField(default=0)
     instrument_id = pw.BigIntegerField(default=0)  # of tills
+    debt_id = pw.BigIntegerField(default=0)  # of a player's cash account: that of the debt; 0: there is none
 
     class Meta:
         table_name = "accounts"
@@ -406,6 +397,7 @@ class Order(Row):
     value_cents = pw.BigIntegerField(default=0)
     fee_cents = pw.BigIntegerField(default=0)
     held = pw.BigIntegerField()
+    borrowed_cents = pw.BigIntegerField(default=0)  # of what it holds, drawn as a loan
     status = pw.SmallIntegerField()
     end_reason = pw.SmallIntegerField(default=0)
     request_id = pw.TextField()
@@ -521,19 +513,6 @@ class Transfer(Row):
         table_name = "transfers"
 
 
-class Announcement(Row):
-    """A word from the operators."""
-
-    id = pw.BigAutoField()
-    text = pw.TextField()
-    author_id = pw.BigIntegerField()
-    created_at = DateTimeTZField()
-    expires_at = DateTimeTZField(null=True)
-
-    class Meta:
-        table_name = "announcements"
-
-
 class Shard(Row):
     """A lease on a sixteenth of the instruments. The epoch rises with each change of owner."""
 
@@ -544,10 +523,3 @@ class Shard(Row):
 
     class Meta:
         table_name = "shards"
-
-
-TABLES: tuple[type[Row], ...] = (
-    Player, SignIn, RefreshToken, ServiceToken, Setting, Instrument, Group, Mark, Recording, Bar, News,
-    Window, WindowInstrument, Snapshot, SettledPrice, Rollback, Reversal, Earmark, Market, Account, Posting,
-    Order, Trade, Candle, DayUsage, Event, Request, Transfer, Announcement, Shard,
-)  # fmt: skip
