@@ -80,7 +80,7 @@ def set_debt(
 def owed(after: Sequence[int], limit: int) -> list[Owed]:
     """Who owes the house, those who owe most first; `after` a debt and its account, or none."""
     rows = (
-        Account.select(Account.id, Player.name, -Account.balance, Player.credit_cents)
+        Account.select(Account.id, Player.name, Account.balance * -1, Player.credit_cents)
         .join(Player, on=(Player.id == Account.owner))
         .where(Account.kind == "debt", Account.balance < 0)
         .order_by(Account.balance, Account.id)
