@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from bearpit.v1 import admin_pb2 as admin
+    from bearpit.v1 import arcade_pb2 as arcade
     from bearpit.v1 import auth_pb2 as auth
+    from bearpit.v1 import booths_pb2 as booths
     from bearpit.v1 import codes_pb2 as codes
     from bearpit.v1 import market_pb2 as market
     from bearpit.v1 import pricing_pb2 as pricing
     from bearpit.v1 import rollbacks_pb2 as rollbacks
+    from bearpit.v1 import teams_pb2 as teams
     from bearpit.v1 import trading_pb2 as trading
     from bearpit.v1 import wallet_pb2 as wallet
     from bearpit.v1 import windows_pb2 as windows

@@ -25,6 +25,7 @@ class Scope(StrEnum):
     MARKET_READ = "market.read"
     ADMIN_READ = "admin.read"
     PRICES_PUSH = "prices.push"
+    ARCADE_PLAY = "arcade.play"
 
 
 @app.command(epilog="Example: bearpit-admin token create kiosk --scope market.read > kiosk.token")

@@ -16,16 +16,21 @@ from bearpit.client.errors import BearpitError
 from bearpit.client.session import Session
 from bearpit.client.streams import Frame, follow
 from bearpit.client.timing import Timing
-from bearpit.v1 import auth_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import auth_pb2, duels_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit.v1.market_pb2_grpc import MarketServiceStub
 
 if TYPE_CHECKING:  # these exist in the types only
     from bearpit.v1.admin_pb2_grpc import AdminServiceAsyncStub
+    from bearpit.v1.announcements_pb2_grpc import AnnouncementServiceAsyncStub
+    from bearpit.v1.arcade_pb2_grpc import ArcadeServiceAsyncStub
     from bearpit.v1.auth_pb2_grpc import AuthServiceAsyncStub
+    from bearpit.v1.booths_pb2_grpc import BoothServiceAsyncStub
+    from bearpit.v1.channels_pb2_grpc import ChannelServiceAsyncStub
     from bearpit.v1.codes_pb2_grpc import CodeServiceAsyncStub
     from bearpit.v1.market_pb2_grpc import MarketServiceAsyncStub
     from bearpit.v1.pricing_pb2_grpc import PricingServiceAsyncStub
     from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceAsyncStub
+    from bearpit.v1.teams_pb2_grpc import TeamServiceAsyncStub
     from bearpit.v1.trading_pb2_grpc import TradingServiceAsyncStub
     from bearpit.v1.wallet_pb2_grpc import WalletServiceAsyncStub
     from bearpit.v1.windows_pb2_grpc import WindowServiceAsyncStub
@@ -94,6 +99,9 @@ class Client:
     windows: "WindowServiceAsyncStub"
     rollbacks: "RollbackServiceAsyncStub"
     codes: "CodeServiceAsyncStub"
+    arcade: "ArcadeServiceAsyncStub"
+    booths: "BoothServiceAsyncStub"
+    teams: "TeamServiceAsyncStub"
 
     def __init__(
         self,
@@ -172,12 +180,14 @@ class Client:
         self._session.take(answer.tokens, answer.player)
         return answer.player
 
-    async def register(self, name: str, password: str) -> auth_pb2.Player:
-        """Make a player and sign it in.
+    async def register(self, name: str, password: str, referral: str = "") -> auth_pb2.Player:
+        """Make a player and sign it in; `referral` is the code of who brought it along.
 
-        Raises BearpitError ALREADY_EXISTS, INVALID_FIELD or REGISTRATION_CLOSED.
+        Raises BearpitError ALREADY_EXISTS, INVALID_FIELD or REGISTRATION_CLOSED; for the referral
+        CODE_MISTYPED, CODE_UNKNOWN, REFERRAL_CLOSED or RATE_LIMITED.
         """
-        answer = await self.auth.Register(auth_pb2.RegisterRequest(name=name, password=password))
+        request = auth_pb2.RegisterRequest(name=name, password=password, referral=referral)
+        answer = await self.auth.Register(request)
         self._session.take(answer.tokens, answer.player)
         return answer.player
 
@@ -252,6 +262,11 @@ class Client:
         """Trading windows as they change."""
         request = windows_pb2.StreamWindowsRequest()
         return self._follow(lambda _: self.windows.StreamWindows(request), resumes=False)
+
+    def stream_duels(self) -> AsyncGenerator[duels_pb2.StreamDuelsResponse, None]:
+        """The open board of duels and one's own, all of it again whenever it changes."""
+        request = duels_pb2.StreamDuelsRequest()
+        return self._follow(lambda _: self.duels.StreamDuels(request), resumes=False)
 
     def stream_orders(self, after: int = 0) -> AsyncGenerator[trading_pb2.StreamOrdersResponse, None]:
         """Every change of one's orders without gaps; `after` a number, or 0: a snapshot first."""

@@ -55,7 +55,6 @@ _ALL = (
     Parameter("rate_sign_in_per_minute", 120, "sign-ins a minute from one address; 0: any", 0, _RATE),
     Parameter("rate_orders_per_second", 200, "orders a second a player may place; 0: any", 0, _RATE),
     Parameter("teams_may_leave", False, "whether players may leave a team, and so join another"),
-    Parameter("rate_team_codes_per_minute", 6, "team codes a minute a player may try; 0: any", 0, _RATE),
     Parameter("booth_reward_cents", 100_000, "what a visit to a booth is worth, in cents", 1),
     Parameter("booth_visits_per_minute", 120, "visits a minute a booth may count; 0: any", 0, _RATE),
     Parameter("arcade_play_take_cents", 10_000, "the most one play may cost, in cents"),
@@ -73,6 +72,20 @@ _ALL = (
     Parameter("listener_attempts", 5, "attempts before a listener goes on without an event", 1, 100),
     Parameter("listener_replay_events", 10_000, "how many events a replay may go back", 1, 1_000_000),
     Parameter("notifications_kept", 1_000, "notifications kept for each player", 1, 1_000_000),
+    Parameter("channels_most", 5, "channels a player may have", 0, 1_000),
+    Parameter("channels_day_most", 20, "channels a player may add in a day", 0, 1_000),
+    Parameter("channel_test_seconds", 10, "seconds from one test of a channel to the next", 0, 86_400),
+    Parameter("channel_timeout_ms", 5_000, "how long one delivery to a channel may take", 10, 30_000),
+    Parameter("channel_attempts", 6, "attempts before a delivery is given up", 1, 100),
+    Parameter(
+        "channel_pause_seconds", 10, "pause after a first failed attempt; it grows fourfold", 1, 86_400
+    ),
+    Parameter("channel_give_ups", 20, "deliveries given up in a row that break a channel", 1, 100_000),
+    Parameter("channel_keep_days", 7, "days that deliveries are kept after they arrived", 0, 3_660),
+    Parameter("channel_concurrency", 32, "deliveries at once, for each server", 2, 1_000),
+    Parameter(
+        "webhook_private_addresses", False, "whether webhooks may use http and lead into private networks"
+    ),
 )
 SETTINGS = by_key(_ALL)
 

@@ -89,6 +89,14 @@ class Once:
         self._bus.publish(done.records)
         return done.response
 
+    async def remembered(self, work: Callable[[], Done[R]], rehearsal: bool) -> R:
+        """The answer of `work`, which remembers by itself what it has done under which id."""
+        if rehearsal:
+            return await self._database.run(self._rehearse, work)
+        done = await self._database.run(work)
+        self._bus.publish(done.records)
+        return done.response
+
     def _rehearse(self, work: Callable[[], Done[R]]) -> R:
         with suppress(_Rehearsed), self._database.transaction():
             response = work().response

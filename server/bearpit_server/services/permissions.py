@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum
 
-from bearpit_server.identity.service_tokens import ADMIN_READ, MARKET_READ, PRICES_PUSH
+from bearpit_server.identity.service_tokens import ADMIN_READ, ARCADE_PLAY, MARKET_READ, PRICES_PUSH
 from bearpit_server.rules.roles import Permission
 
 
@@ -26,6 +26,8 @@ class Access:
     permission: Permission | None = None
     scope: str = ""
     rate: Rate = Rate.CALL
+    in_person: bool = False
+    """Not through another's eyes: what would outlast them."""
 
     @property
     def public(self) -> bool:
@@ -40,7 +42,8 @@ def _may(permission: Permission, scope: str = "") -> Access:
 _PUBLIC = Access()
 _DOOR = Access(rate=Rate.SIGN_IN)
 _LOOK = _may(Permission.LOOK)
-_WITH_PASSWORD = Access(Permission.LOOK, rate=Rate.SIGN_IN)
+_OWN = Access(Permission.LOOK, in_person=True)
+_WITH_PASSWORD = Access(Permission.LOOK, rate=Rate.SIGN_IN, in_person=True)
 _PLAY = _may(Permission.PLAY)
 _ORDERS = Access(Permission.PLAY, rate=Rate.ORDERS)
 _MARKET = _may(Permission.LOOK, MARKET_READ)
@@ -53,9 +56,13 @@ _SEE_MARKET = _may(Permission.MANAGE_MARKET, ADMIN_READ)
 _RUN_WINDOWS = _may(Permission.MANAGE_WINDOWS)
 _SEE_WINDOWS = _may(Permission.MANAGE_WINDOWS, ADMIN_READ)
 _RUN_PLAYERS = _may(Permission.MANAGE_PLAYERS)
+_RUN_BOOTHS = _may(Permission.MANAGE_BOOTHS)
+_MACHINE = _may(Permission.MANAGE_BOOTHS, ARCADE_PLAY)
 _SYSTEM = _may(Permission.SYSTEM_ADMIN)
+_GRANT = Access(Permission.SYSTEM_ADMIN, in_person=True)
 _SEE_SYSTEM = _may(Permission.SYSTEM_ADMIN, ADMIN_READ)
 _ROLL_BACK = _may(Permission.ROLL_BACK)
+_ANNOUNCE = _may(Permission.CREATE_ANNOUNCEMENT)
 
 _BY_SERVICE: dict[str, dict[str, Access]] = {
     "bearpit.v1.AuthService": {
@@ -63,9 +70,10 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "SignIn": _DOOR,
         "RefreshToken": _PUBLIC,
         "SignOut": _PUBLIC,
-        "SignOutEverywhere": _LOOK,
+        "SignOutEverywhere": _OWN,
         "ChangePassword": _WITH_PASSWORD,
         "GetMe": _may(Permission.LOOK, "*"),
+        "ListRoles": _may(Permission.LOOK, "*"),
     },
     "bearpit.v1.MarketService": {
         "ListInstruments": _MARKET,
@@ -113,11 +121,13 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "ListAlgorithms": _MARKET,
     },
     "bearpit.v1.AdminService": {
-        "CreatePlayer": _RUN_PLAYERS,
+        "CreatePlayer": Access(Permission.MANAGE_PLAYERS, in_person=True),
+        "SetRoles": _GRANT,
+        "Impersonate": Access(Permission.IMPERSONATE, in_person=True),
         "ListPlayers": _SEE_PLAYERS,
         "GetPlayer": _SEE_PLAYERS,
         "SetPlayerDisabled": _RUN_PLAYERS,
-        "ResetPassword": _RUN_PLAYERS,
+        "ResetPassword": Access(Permission.MANAGE_PLAYERS, in_person=True),
         "AdjustBalance": _GIVE,
         "SetFrozen": _RUN_PLAYERS,
         "SetCredit": _GIVE,
@@ -134,10 +144,9 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "ListPlayerOrders": _SEE_PLAYERS,
         "CancelPlayerOrder": _RUN_MARKET,
         "ListPlayerTrades": _SEE_PLAYERS,
-        "Announce": _may(Permission.CREATE_ANNOUNCEMENT),
         "GetSettings": _SEE_SYSTEM,
         "UpdateSettings": _SYSTEM,
-        "CreateServiceToken": _SYSTEM,
+        "CreateServiceToken": _GRANT,
         "ListServiceTokens": _SEE_SYSTEM,
         "RevokeServiceToken": _SYSTEM,
         "ListEvents": _AUDIT,
@@ -159,7 +168,7 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
     },
     "bearpit.v1.RollbackService": {
         "RequestRollback": _ROLL_BACK,
-        "ApproveRollback": _may(Permission.APPROVE_ROLLBACK),
+        "ApproveRollback": Access(Permission.APPROVE_ROLLBACK, in_person=True),
         "RejectRollback": _may(Permission.APPROVE_ROLLBACK),
         "ListRollbacks": _AUDIT,
         "GetRollback": _AUDIT,
@@ -173,6 +182,68 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "RedeemCode": _PLAY,
         "ListRedemptions": _may(Permission.CREATE_CODES),
         "GetReferral": _PLAY,
+    },
+    "bearpit.v1.AnnouncementService": {
+        "Announce": _ANNOUNCE,
+        "ListAnnouncements": _MARKET,
+        "GetAnnouncement": _MARKET,
+        "WithdrawAnnouncement": _ANNOUNCE,
+    },
+    "bearpit.v1.ChannelService": {
+        "AddChannel": _LOOK,
+        "ConfirmChannel": _LOOK,
+        "ListChannels": _LOOK,
+        "RemoveChannel": _LOOK,
+        "TestChannel": _LOOK,
+        "ListDeadLetters": _LOOK,
+        "RetryDeadLetter": _LOOK,
+    },
+    "bearpit.v1.DuelService": {
+        "GetDuelTerms": _MARKET,
+        "Challenge": _PLAY,
+        "AcceptDuel": _PLAY,
+        "DeclineDuel": _PLAY,
+        "CancelDuel": _PLAY,
+        "CommitMove": _PLAY,
+        "RevealMove": _PLAY,
+        "OpenHouseDuel": _PLAY,
+        "PlayHouseDuel": _PLAY,
+        "GetDuel": _MARKET,
+        "ListDuels": _MARKET,
+        "CallOffDuel": _RUN_PLAYERS,
+        "StreamDuels": _LOOK,
+    },
+    "bearpit.v1.TeamService": {
+        "ListTeams": _MARKET,
+        "GetTeam": _MARKET,
+        "ListMembers": _MARKET,
+        "JoinTeam": _PLAY,
+        "LeaveTeam": _PLAY,
+        "CreateTeam": _RUN_PLAYERS,
+        "UpdateTeam": _RUN_PLAYERS,
+        "AssignTeam": _RUN_PLAYERS,
+        "RemoveFromTeam": _RUN_PLAYERS,
+    },
+    "bearpit.v1.BoothService": {
+        "VisitBooth": _PUBLIC,  # with the booth's password; its hash counts as a sign-in where it is computed
+        "CreateBooth": _RUN_BOOTHS,
+        "UpdateBooth": _RUN_BOOTHS,
+        "RotateBoothPassword": _RUN_BOOTHS,
+        "ListBooths": _RUN_BOOTHS,
+        "GetBooth": _RUN_BOOTHS,
+        "ListVisits": _RUN_BOOTHS,
+    },
+    "bearpit.v1.ArcadeService": {
+        "TakePoints": _MACHINE,
+        "GivePoints": _MACHINE,
+        "GetTransaction": _MACHINE,
+        "ListTransactions": _MACHINE,
+        "GetStatement": _MACHINE,
+        "GetMachine": _MACHINE,
+        "VoidTransaction": _RUN_BOOTHS,
+        "CreateMachine": _RUN_BOOTHS,
+        "UpdateMachine": _RUN_BOOTHS,
+        "ListMachines": _RUN_BOOTHS,
     },
     "grpc.health.v1.Health": {
         "Check": Access(rate=Rate.FREE),

@@ -18,6 +18,7 @@ class Player(Row):
     credit_cents = pw.BigIntegerField(default=0)  # how far buying may draw a loan
     fee_off_bps = pw.BigIntegerField(default=0)  # a coupon's discount on trading fees, until:
     fee_off_until = DateTimeTZField(null=True)
+    team_id = pw.BigIntegerField(null=True)
     token_epoch = pw.BigIntegerField(default=0)  # raised to void every access token
     created_at = DateTimeTZField()
 
