@@ -20,24 +20,32 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bearpit_server.events.bus import Bus
+from bearpit_server.events.delivery import Delivery
 from bearpit_server.events.following import Follower
 from bearpit_server.events.log import Origin
-from bearpit_server.events.records import WindowChange
+from bearpit_server.events.records import DuelChange, StatusChange, WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
-from bearpit_server.game import debts
+from bearpit_server.game import announcements, debts
 from bearpit_server.game.chores import Chore, run_all
 from bearpit_server.game.doctor_rounds import Rounds, examine
+from bearpit_server.game.duels import limits
+from bearpit_server.game.duels.limits import Limits
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Guesses, Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
+from bearpit_server.listeners import find as find_listeners
 from bearpit_server.rollback.runner import Runner
 from bearpit_server.services.admin import AdminService, Desk, Vitals
+from bearpit_server.services.announcements import AnnouncementService
+from bearpit_server.services.arcade import ArcadeService
 from bearpit_server.services.auth import AuthService
+from bearpit_server.services.booths import BoothService
 from bearpit_server.services.codes import CodeService
+from bearpit_server.services.duels import Duels, DuelStreams
 from bearpit_server.services.guessing import GUESSES_SECONDS, Guessing
 from bearpit_server.services.market import Market
 from bearpit_server.services.pricing import PricingService
@@ -50,6 +58,7 @@ from bearpit_server.services.streaming import (
     WindowStreams,
     share_price_frames,
 )
+from bearpit_server.services.teams import TeamService
 from bearpit_server.services.trading import Trading
 from bearpit_server.services.wallet import Wallet
 from bearpit_server.services.windows import Windows
@@ -97,6 +106,14 @@ class WindowService(Windows, WindowStreams, WindowServiceServicer):
     ) -> None:
         Windows.__init__(self, database, bus, changed)
         WindowStreams.__init__(self, streams)
+
+
+class DuelService(Duels, DuelStreams):
+    """All of DuelService."""
+
+    def __init__(self, database: Database, bus: Bus, settings: Settings, streams: Streams) -> None:
+        Duels.__init__(self, database, bus, settings)
+        DuelStreams.__init__(self, streams.duels)
 
 
 class UnusablePem(ValueError):
@@ -149,6 +166,7 @@ class Running:
     bus: Bus
     scheduler: Scheduler
     rollbacks: Runner
+    listeners: Delivery
 
 
 @asynccontextmanager
@@ -196,6 +214,17 @@ async def serve(
 
     scheduler = Scheduler(database, windows_changed, lambda: bus.publish([WindowChange()]))
     follower.listen(scheduler.follow, *Scheduler.FOLLOWED)
+
+    async def duels_changed(_: object) -> None:
+        bus.publish([DuelChange()])
+
+    follower.listen(duels_changed, "duel.")
+    listeners = Delivery(database, bus, settings, find_listeners())
+
+    async def announced(_: object) -> None:
+        bus.publish([StatusChange()])
+
+    follower.listen(announced, "announcement.")
     ready_at: list[datetime] = []
     vitals = Vitals(lambda: ready_at[0], lambda: gate.open_streams, lambda: rates.refused)
     market = MarketService(exchange, database, streams)
@@ -208,27 +237,35 @@ async def serve(
     runner = Runner(database, bus, partial(examine, database), cancel_all, windows_changed)
     names = _add_services(
         server,
-        auth=AuthService(authority),
+        auth=AuthService(authority, settings, guessing),
         market=market,
         trading=TradingService(exchange, database, streams),
         wallet=WalletService(exchange, database, bus, settings, streams),
+        duels=DuelService(database, bus, settings, streams),
         windows=WindowService(database, bus, windows_changed, streams),
         admin=AdminService(desk),
         pricing=PricingService(desk, exchange),
         rollbacks=RollbackService(database, bus, runner),
+        announcements=AnnouncementService(database, bus),
         codes=CodeService(desk, guessing),
+        teams=TeamService(database, bus, settings, guessing),
+        booths=BoothService(database, bus, settings, passwords, rates),
+        arcade=ArcadeService(database, bus, settings),
     )
     share_price_frames(market, server)
     chores: list[Chore] = [
+        Chore("keeping the limits of duels", limits.SECONDS, Limits(database, bus).keep),
         Chore("logging wrong codes", GUESSES_SECONDS, guessing.log),
         Chore("forgetting old sign-ins", SWEEP_SECONDS, partial(_sweep, database)),
         Chore("charging interest", debts.LOOK_SECONDS, partial(debts.charge, database, bus, settings)),
+        Chore("announcing", announcements.LOOK_SECONDS, partial(announcements.publish, database, bus)),
     ]
     healths = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(healths, server)
     reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
     await follower.start()
+    await listeners.start()
     await engine.start()
     await server.start()
     ready_at.append(clock.now())
@@ -239,6 +276,7 @@ async def serve(
         _together(
             engine.run(),
             follower.run(),
+            listeners.run(),
             scheduler.run(),
             runner.run(),
             gate.watch(),
@@ -247,7 +285,7 @@ async def serve(
         )
     )
     try:
-        yield Running(port, exchange, engine, settings, bus, scheduler, runner)
+        yield Running(port, exchange, engine, settings, bus, scheduler, runner, listeners)
     finally:
         await healths.enter_graceful_shutdown()
         streams.stop()

@@ -75,6 +75,24 @@ class WalletChange:
 
 
 @record
+class NotificationChange:
+    """A word to a player, with its number in the inbox: one more each time.
+
+    `kind` and `priority` have the numbers of rules.notices; `data` is JSON.
+    """
+
+    player_id: int
+    sequence: int
+    kind: int
+    priority: int
+    title: str
+    body: str
+    reference: str
+    data: str
+    created_at: datetime
+
+
+@record
 class TradeRecord:
     """A public trade. `aggressor` is a side, 0 in an auction."""
 
@@ -121,4 +139,18 @@ class WindowChange:
     """A trading window may have changed: read them again."""
 
 
-Record = OrderChange | WalletChange | TradeRecord | QuoteRecord | StatusChange | WindowChange
+@record
+class DuelChange:
+    """A duel may have changed: read them again."""
+
+
+Record = (
+    OrderChange
+    | WalletChange
+    | NotificationChange
+    | TradeRecord
+    | QuoteRecord
+    | StatusChange
+    | WindowChange
+    | DuelChange
+)

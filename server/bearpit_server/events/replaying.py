@@ -1,6 +1,6 @@
 """How listeners stand, and telling them again; inside the caller's transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -29,7 +29,7 @@ class Standing:
     waiting: int
 
 
-Known = dict[str, tuple[str, ...]]
+Known = Mapping[str, tuple[str, ...]]
 """The listeners that a server has: what the types of their events begin with."""
 
 
@@ -105,7 +105,8 @@ def _numbered(number: int, latest: Sequence[Position], farthest: int) -> Positio
 def _too_old(from_event: str, farthest: int) -> Refused:
     return Refused(
         "RESUME_TOO_OLD",
-        f"more than {farthest} events have come since {from_event}; begin later, or raise listener_replay_events",
+        f"more than {farthest} events have come since {from_event}; begin later, or "
+        "raise listener_replay_events",
         "from_event",
         farthest=farthest,
     )
