@@ -177,10 +177,7 @@ def join(player_id: int, code: str, origin: Origin) -> Listed:
     row: Team | None = Team.select().where(Team.join_code == code).for_update().first()
     if row is None:
         raise Refused(
-            "NOT_FOUND",
-            "no team has this code; look at it again, or ask for a new one",
-            "code",
-            kind="team code",
+            "CODE_UNKNOWN", "no team has this code; look at it again, or ask for a new one", "code"
         )
     inside = _count(row.id)
     player = _lock_players([player_id])[0]
