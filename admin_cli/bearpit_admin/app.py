@@ -10,7 +10,9 @@ from bearpit_admin import remote
 from bearpit_admin.commands import (
     announce,
     approve,
+    code,
     context,
+    debt,
     demo,
     doctor,
     events,
@@ -62,7 +64,8 @@ EPILOG = """
 Example: bearpit-admin --context camp player list --search ada
 
 From the environment: BEARPIT_SERVER (as --server), BEARPIT_TOKEN (a service's, or from `player sudo`;
-in place of a sign-in), BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept), NO_COLOR.
+in place of a sign-in), BEARPIT_PASSWORD (for login and init), BEARPIT_HOME (where sign-ins are kept),
+NO_COLOR.
 
 Amounts are points, to the cent. Times are shown in UTC; those you give without an offset are where you are.
 
@@ -109,8 +112,9 @@ def options(
         sys.stdout.reconfigure(errors="replace")
 
 
+assert debt.app is player.app, "what players owe is said with `player`"
 for group in (
-    player, role, instruments, ipo, mechanism, window, settle, rollback, news, market, orders, trades,
+    player, role, instruments, ipo, mechanism, window, settle, rollback, news, code, market, orders, trades,
     settings, token, context, demo,
 ):  # fmt: skip
     app.add_typer(

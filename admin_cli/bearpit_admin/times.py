@@ -23,6 +23,15 @@ def parse_span(text: str) -> int:
     return sum(int(number) * _SECONDS[unit] for number, unit in _PART.findall(text))
 
 
+def write_span(seconds: int) -> str:
+    """So many seconds as `parse_span` reads them: "1h30m"."""
+    parts = []
+    for unit, size in reversed(_SECONDS.items()):
+        count, seconds = divmod(seconds, size)
+        parts += [f"{count}{unit}"] * (count > 0)
+    return "".join(parts) or "0s"
+
+
 def parse_moment(text: str, zone: str = "", now: datetime | None = None) -> datetime:
     """The moment in "+5m", "-2h", "now" or "2026-11-21T18:00"; a usage error for anything else.
 
