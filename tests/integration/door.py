@@ -27,10 +27,11 @@ from bearpit_server.events.log import HOUSE_ORIGIN, Logged, newest
 from bearpit_server.identity import players, service_tokens, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
-from bearpit_server.identity.rates import Rates
+from bearpit_server.identity.rates import Guesses, Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.rules.roles import PLAYER
 from bearpit_server.services.auth import AuthService
+from bearpit_server.services.guessing import Guessing
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 from grpc_health.v1 import health, health_pb2_grpc
@@ -130,7 +131,9 @@ class Door:
     async def serve(self, gate: Gate) -> str:
         """A server behind this gate; returns its address."""
         server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
-        auth_pb2_grpc.add_AuthServiceServicer_to_server(AuthService(self.authority), server)
+        guessing = Guessing(self.database, Guesses(self.settings, self.time.monotonic))
+        auth = AuthService(self.authority, self.settings, guessing)
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
         market_pb2_grpc.add_MarketServiceServicer_to_server(self.market, server)
         trading_pb2_grpc.add_TradingServiceServicer_to_server(StagedTrading(), server)  # type: ignore[abstract]
         bare_wallet = wallet_pb2_grpc.WalletServiceServicer()  # type: ignore[abstract]

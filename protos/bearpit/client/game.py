@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # these exist in the types only
     from bearpit.v1.booths_pb2_grpc import BoothServiceAsyncStub
     from bearpit.v1.channels_pb2_grpc import ChannelServiceAsyncStub
     from bearpit.v1.codes_pb2_grpc import CodeServiceAsyncStub
+    from bearpit.v1.duels_pb2_grpc import DuelServiceAsyncStub
     from bearpit.v1.market_pb2_grpc import MarketServiceAsyncStub
     from bearpit.v1.pricing_pb2_grpc import PricingServiceAsyncStub
     from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceAsyncStub
@@ -99,9 +100,12 @@ class Client:
     windows: "WindowServiceAsyncStub"
     rollbacks: "RollbackServiceAsyncStub"
     codes: "CodeServiceAsyncStub"
+    duels: "DuelServiceAsyncStub"
     arcade: "ArcadeServiceAsyncStub"
     booths: "BoothServiceAsyncStub"
     teams: "TeamServiceAsyncStub"
+    announcements: "AnnouncementServiceAsyncStub"
+    channels: "ChannelServiceAsyncStub"
 
     def __init__(
         self,

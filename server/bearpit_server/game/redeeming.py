@@ -16,7 +16,7 @@ from bearpit_server.game.codes import Gift, gift_of
 from bearpit_server.game.referrals import Terms
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
-from bearpit_server.rules.codes import Discount, Kind, discounted
+from bearpit_server.rules.codes import Discount, Kind, discounted, unknown
 from bearpit_server.rules.refusals import Refused, frozen
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Account, Instrument, Player
@@ -104,11 +104,6 @@ def _arrive(player_id: int, text: str, terms: Terms, origin: Origin) -> Brought:
     referrals.arrive(_lock(player_id), referrer, terms, origin)
     gift = Gift(Kind.POINTS, terms.newcomer_cents)
     return Brought(0, gift, "", referrer.name, _free_cash(player_id), ())
-
-
-def unknown(field: str) -> Refused:
-    """The refusal of a code that there is not."""
-    return Refused("CODE_UNKNOWN", f"{field}: there is no such code; compare it with what is printed", field)
 
 
 def _lock(player_id: int) -> Player:

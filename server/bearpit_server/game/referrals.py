@@ -16,7 +16,7 @@ from bearpit_server.events.records import WalletChange
 from bearpit_server.game.adjustments import require_room
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
-from bearpit_server.rules.codes import NUMBERS, text_of
+from bearpit_server.rules.codes import NUMBERS, text_of, unknown
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Player, Trade
@@ -107,6 +107,14 @@ def arrive(newcomer: Player, referrer: Player, terms: Terms, origin: Origin, fie
     Referral.create(newcomer_id=newcomer.id, referrer_id=referrer.id, created_at=at)
     payload = {"newcomer_id": newcomer.id, "referrer_id": referrer.id}
     log.append([Event("referral.made", f"referral:{newcomer.id}", origin, payload)], at)
+
+
+def introduce(newcomer: Player, text: str, terms: Terms, origin: Origin) -> None:
+    """Note who brought along somebody who registers. Raises Refused CODE_UNKNOWN or REFERRAL_CLOSED."""
+    referrer = owner_of(text)
+    if referrer is None:
+        raise unknown("referral")
+    arrive(newcomer, referrer, terms, origin, "referral")
 
 
 def reward(newcomer_ids: Collection[int], terms: Terms) -> list[WalletChange]:

@@ -128,6 +128,11 @@ def discounted(running: Discount | None, off_bps: int, lifetime_seconds: int, at
     return Discount(off_bps, running.until + span)
 
 
+def unknown(field: str) -> Refused:
+    """The refusal of a code that there is not."""
+    return Refused("CODE_UNKNOWN", f"{field}: there is no such code; compare it with what is printed", field)
+
+
 def _percent(bps: int) -> str:
     whole, rest = divmod(bps, 100)
     return f"{whole}.{rest:02d} %" if rest else f"{whole} %"
