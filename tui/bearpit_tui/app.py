@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
 
 from bearpit.client import BearpitError
 from bearpit_tui import sessions
+from bearpit_tui.colours import Coloured
 from bearpit_tui.failures import answer_lost, connection_fault, error_words, unreachable_words
 from bearpit_tui.feed import FRAME_SECONDS, SETTLE_SECONDS, SIGNED_OUT, Feed
 from bearpit_tui.gateway import Connector, Gateway
 from bearpit_tui.notices import Notice, Tone
+from bearpit_tui.screens.live import LiveScreen, Seat
 from bearpit_tui.screens.sign_in import SignInScreen
 from bearpit_tui.screens.trade import TradeScreen
 from bearpit_tui.sessions import StoredSession
-from bearpit_tui.settings import Remembered, Settings, load_remembered, remember
+from bearpit_tui.settings import GREEN_UP, Remembered, Settings, load_remembered, remember
 from bearpit_tui.start import Start
 from bearpit_tui.state import State
+from bearpit_tui.zones import ShownZone
 from textual import work
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.filter import LineFilter, Monochrome, NoColor
 from textual.screen import Screen
@@ -43,7 +45,7 @@ class Surroundings:
     """Called once, when the trade screen has been painted for the first time."""
 
 
-class BearpitApp(App[None], inherit_bindings=False):
+class BearpitApp(Coloured, inherit_bindings=False):
     """Bearpit in the terminal."""
 
     TITLE = "Bearpit"
@@ -68,6 +70,9 @@ class BearpitApp(App[None], inherit_bindings=False):
         self.start = start
         self.settings = settings or Settings()
         self.surroundings = surroundings or Surroundings()
+        self.zone = ShownZone(self.surroundings.zone)
+        self.zone.choose(self.settings.time_zone)
+        self.colours = self.settings.colours or GREEN_UP
         self.remembered: Remembered = load_remembered()
         self.session = start.session
         self._token = ""
@@ -108,9 +113,13 @@ class BearpitApp(App[None], inherit_bindings=False):
             self._say(f'settings.toml says theme = "{self.settings.theme}", so this one lasts until you quit')
 
     def _say(self, words: str, tone: Tone = Tone.INFO) -> None:
-        for screen in self.screen_stack:
-            if isinstance(screen, TradeScreen):
-                screen.say(Notice(words, tone))
+        for screen in self._live_screens():
+            screen.say(Notice(words, tone))
+            return
+
+    def _live_screens(self) -> Iterator[LiveScreen]:
+        """The screens that follow the feed, the uppermost first; only that one is shown the news."""
+        return (screen for screen in reversed(self.screen_stack) if isinstance(screen, LiveScreen))
 
     def action_quit_hint(self) -> None:
         """ctrl+c copies in an input and means nothing elsewhere; people press it to leave."""
@@ -169,7 +178,7 @@ class BearpitApp(App[None], inherit_bindings=False):
         around = self.surroundings
 
         def publish(state: State, notices: tuple[Notice, ...]) -> None:
-            screen.post_message(TradeScreen.Fresh(state, notices))
+            next(self._live_screens(), screen).post_message(LiveScreen.Fresh(state, notices))
 
         feed = Feed(
             gateway,
@@ -180,10 +189,7 @@ class BearpitApp(App[None], inherit_bindings=False):
             settle_seconds=around.settle_seconds,
         )
         screen = TradeScreen(
-            feed,
-            self.settings.keymap,
-            clock=around.clock,
-            zone=around.zone,
+            Seat(feed, self.settings.keymap, around.clock, self.zone),
             hint=not self.remembered.hint_seen,
             on_hint_seen=self._hint_seen,
         )
@@ -222,7 +228,7 @@ class BearpitApp(App[None], inherit_bindings=False):
     def _hint_seen(self) -> None:
         self.remembered = remember(hint_seen=True)
 
-    def on_trade_screen_signed_out(self, message: TradeScreen.SignedOut) -> None:
+    def on_live_screen_signed_out(self, message: LiveScreen.SignedOut) -> None:
         self._sign_out(message.gateway)
 
     @work(group="sign-out")

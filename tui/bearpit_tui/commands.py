@@ -16,6 +16,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from bearpit_tui.actions import PAGES
 from bearpit_tui.drafts import Draft, Kind, Life, Side, cents_text, describe
 
 LARGEST = 2**53
@@ -104,6 +105,7 @@ ACTION_WORDS: Mapping[str, str] = {
     "help": "help", "?": "help", "h": "help", "news": "news", "headlines": "news",
     "results": "results", "result": "results", "windows": "windows", "window": "windows",
     "quit": "quit", "exit": "quit", "q": "quit",
+    **{page: page for page in PAGES},
 }  # fmt: skip
 MARKET_WORDS = frozenset({"mkt", "market"})
 LIMIT_WORDS = frozenset({"@", "at", "limit", "lmt"})
@@ -115,7 +117,7 @@ KEYWORDS = frozenset().union(
     BUY_WORDS, SELL_WORDS, CANCEL_WORDS, AMEND_WORDS, EXPLAIN_WORDS, ACTION_WORDS,
     MARKET_WORDS, LIMIT_WORDS, STOP_WORDS, POST_WORDS, LIFE_WORDS, NOISE, {"all"},
 )  # fmt: skip
-VERBS = ("buy", "sell", "cancel", "amend", "why", "results", "windows", "news", "help", "quit")
+VERBS = ("buy", "sell", "cancel", "amend", "why", "results", "windows", "news", *PAGES, "help", "quit")
 
 _SYMBOL = re.compile(r"[A-Z0-9.\-]{1,12}")
 _NUMBER = re.compile(r"(\d[\d,']*)?(\.\d+)?([km])?", re.IGNORECASE)

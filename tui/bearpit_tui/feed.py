@@ -14,6 +14,7 @@ from datetime import datetime
 from functools import partial
 from typing import TypeVar
 
+import grpc
 from bearpit.client import BearpitError
 from bearpit_tui import state as states
 from bearpit_tui.failures import error_words
@@ -74,6 +75,7 @@ class Feed:
         self._changed = asyncio.Event()
         self._chosen = asyncio.Event()
         self._reload = asyncio.Event()
+        self._renew_me = asyncio.Event()
         self._connected = asyncio.Event()
 
     # What the screen asks for -------------------------------------------------------------------------
@@ -124,6 +126,7 @@ class Feed:
                 if enter is not None:
                     await enter()
                     self._become(replace(self.state, player=self.gateway.player))
+                group.create_task(self._introducing())
                 group.create_task(self._listing())
                 group.create_task(self._following())
                 group.create_task(self._read(self.gateway.stream_prices, self._on_prices))
@@ -151,8 +154,22 @@ class Feed:
                         take(frame)
                 return
             except BearpitError as error:
+                if error.code is grpc.StatusCode.UNIMPLEMENTED:
+                    return  # an older server; what it does not know is not shown
                 await self._pause_after(error)
                 self._tell(Notice(error_words(error), Tone.WARNING))
+
+    async def _introducing(self) -> None:
+        """Who is playing, again after each absence: what one may do may have changed."""
+        while True:
+            self._renew_me.clear()
+            await self._connected.wait()
+            try:
+                self._become(replace(self.state, me=await self.gateway.me()))
+            except BearpitError as error:
+                await self._pause_after(error)
+                self._renew_me.set()
+            await self._renew_me.wait()
 
     async def _listing(self) -> None:
         """The list of instruments, again whenever it may have changed; then the sparklines' past."""
@@ -289,6 +306,7 @@ class Feed:
             self._connected.set()
             if lost_before:
                 self._reload.set()
+                self._renew_me.set()
                 self._chosen.set()
         else:
             self._connected.clear()

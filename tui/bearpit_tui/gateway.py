@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
@@ -16,6 +16,7 @@ from bearpit_tui.model import (
     Fill,
     Instrument,
     Link,
+    Me,
     Order,
     Preview,
     Quote,
@@ -25,6 +26,9 @@ from bearpit_tui.model import (
     Wallet,
 )
 from bearpit_tui.windows import Windows
+
+if TYPE_CHECKING:  # the state and its words load without the client
+    from bearpit_tui.camp.wallet import Purse
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class Gateway(Protocol):
     def player(self) -> str:
         """Who is signed in; empty: nobody."""
 
+    @property
+    def purse(self) -> Purse:
+        """The wallet's calls."""
+
     def new_request_id(self) -> str:
         """A new id for a mutation."""
 
@@ -104,6 +112,9 @@ class Gateway(Protocol):
 
     async def sign_out(self) -> None:
         """End this sign-in."""
+
+    async def me(self) -> Me:
+        """Who is signed in, and what that player may do."""
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
         """All that is traded."""

@@ -1,10 +1,8 @@
-"""The keys of the trade screen: one table, read by the bindings, the footer, the palette and the help.
+"""The keys of the actions: the table's, unless a user remaps them in `settings.toml`.
 
-A user remaps keys in `settings.toml`:
-
-    [keys]
-    buy = "B"
-    find = ["slash", "ctrl+f"]
+[keys]
+buy = "B"
+find = ["slash", "ctrl+f"]
 """
 
 from __future__ import annotations
@@ -13,28 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from bearpit_tui.actions import ACTIONS, PAGES, actions_on
 from textual.keys import _character_to_key, format_key
-
-WATCH, CHART, BOOK, ORDERS, POSITIONS, TICKET = "watch", "chart", "book", "orders", "positions", "ticket"
-
-PANES: Mapping[str, str] = MappingProxyType(
-    {
-        WATCH: "Every instrument: a mark for how its price forms, its price, the change since yesterday's "
-        "close, and its latest prices as bars. A bracket ties together those whose prices form together. "
-        "↑ ↓ choose one; the other panes follow.",
-        CHART: "Candles of the chosen instrument. A candle spans open to close, its wick "
-        "high to low. The bars below are shares traded; MA9 and MA21 are averages of the last closes.",
-        BOOK: "What makes the price. Of a book: offers to sell above, bids to buy below, shares beside the "
-        "price. Your own orders are marked in the outer columns. ↑ ↓ choose a price, then buy or sell at it. "
-        "Of the others: who you trade with, at what price, and what changes it. ↑ ↓ scroll.",
-        ORDERS: "Your orders, newest first. ↑ ↓ choose one; it can be cancelled or explained.",
-        POSITIONS: "What you own: shares, what they cost on average, what they are worth now, and the gain "
-        "or loss between the two. ↑ ↓ choose one; the other panes follow.",
-        TICKET: "An order being written. Its lower half tells what it would do now. Enter sends it, esc "
-        "leaves it; nothing is sent before. ← → or space change a choice, tab goes to the next field.",
-    }
-)
-"""What each pane is, for its help."""
 
 RESERVED = frozenset(
     {"up", "down", "left", "right", "shift+left", "shift+right", "enter", "tab", "shift+tab", "home", "end"}
@@ -43,61 +21,22 @@ RESERVED = frozenset(
 """Keys that move about inside every pane and therefore cannot be given to an action."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Something a key does. `id` names it in the settings file and, with `action_` before it, the method."""
-
-    id: str
-    keys: tuple[str, ...]
-    label: str
-    help: str
-    panes: tuple[str, ...] = ()
-    """Where it belongs most; empty: everywhere."""
-    footer: bool = False
-
-
-ACTIONS: tuple[Action, ...] = (
-    Action("buy", ("b",), "Buy", "Write an order to buy; enter sends it.", footer=True),
-    Action("sell", ("s",), "Sell", "Write an order to sell; enter sends it.", footer=True),
-    Action("cancel", ("x",), "Cancel", "Cancel the chosen order.", (ORDERS,), footer=True),
-    Action("cancel_all", ("X",), "Cancel all", "Cancel all your open orders, after asking.", (ORDERS,)),
-    Action("explain", ("w",), "Why?", "Tell why the chosen order has not filled.", (ORDERS,)),
-    Action(
-        "find",
-        ("slash",),
-        "Find",
-        "Find an instrument, or type a command.",
-        footer=True,
-    ),
-    Action("timeframe", ("t",), "Timeframe", "Candles of 1m, 5m, 15m, 1h, 1d, and round.", (CHART,), True),
-    Action("zoom_in", ("plus", "equals_sign"), "Zoom in", "Fewer, wider candles.", (CHART,)),
-    Action("zoom_out", ("minus",), "Zoom out", "More, narrower candles.", (CHART,)),
-    Action("freeze", ("space",), "Freeze", "Quotes stand still; again: on to the present.", footer=True),
-    Action("focus_watch", ("1",), "Watch list", "Go to the watch list."),
-    Action("focus_chart", ("2",), "Chart", "Go to the chart."),
-    Action("focus_book", ("3",), "Book", "Go to the book, or to what else makes the price."),
-    Action("focus_orders", ("4",), "Orders", "Go to your orders."),
-    Action("focus_positions", ("5",), "Positions", "Go to your positions."),
-    Action("news", ("n",), "News", "Headlines, and the operators' announcements."),
-    Action("results", ("r",), "Results", "What the last trading window did to prices, and why.", (BOOK,)),
-    Action("windows", ("W",), "Windows", "The trading windows, and when they open."),
-    Action("palette", ("ctrl+p",), "Palette", "All that can be done, by name; also themes."),
-    Action("leave", ("escape",), "Back", "Leave the ticket, the command line, a message."),
-    Action("help", ("question_mark", "f1"), "Help", "Help for the pane that has the focus.", footer=True),
-    Action("quit", ("q", "ctrl+q"), "Quit", "Leave the game. Your orders stay.", footer=True),
-)
-"""Every action. The order is the footer's, the palette's and the help's."""
-
-
 class KeymapError(ValueError):
     """The settings ask for keys that cannot be had; the text says which and what to write instead."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Keymap:
-    """Which keys each action has: the table's, unless the user said otherwise."""
+    """Which keys each action has: the table's, unless the user said otherwise.
+
+    All screens share one, so that a key that is changed is another one everywhere.
+    """
 
     keys: Mapping[str, tuple[str, ...]]
+
+    def become(self, other: Keymap) -> None:
+        """Have another one's keys."""
+        self.keys = other.keys
 
     def shown(self, action_id: str) -> str:
         """The first key of an action as people read it, such as `?` or `ctrl+q`."""
@@ -156,14 +95,18 @@ def keymap(remap: Mapping[str, tuple[str, ...]] | None = None) -> Keymap:
 
 
 def _conflicts(chosen: Mapping[str, tuple[str, ...]]) -> list[str]:
-    taken: dict[str, str] = {}
-    wrong: list[str] = []
-    for action_id, keys in chosen.items():
-        for key in keys:
-            if key in RESERVED:
-                wrong.append(f'"{action_id}" cannot have {format_key(key)}: it moves about inside the panes')
-            elif key in taken:
-                wrong.append(f'{format_key(key)} is given to both "{taken[key]}" and "{action_id}"')
-            else:
-                taken[key] = action_id
-    return wrong
+    wrong = [
+        f'"{action_id}" cannot have {format_key(key)}: it moves about inside the panes'
+        for action_id, keys in chosen.items()
+        for key in keys
+        if key in RESERVED
+    ]
+    for place in ("", *PAGES):
+        taken: dict[str, str] = {}
+        for action in sorted(actions_on(place), key=ACTIONS.index):
+            for key in chosen[action.id]:
+                if key in taken:
+                    wrong.append(f'{format_key(key)} is given to both "{taken[key]}" and "{action.id}"')
+                elif key not in RESERVED:
+                    taken[key] = action.id
+    return list(dict.fromkeys(wrong))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
+from bearpit_tui.actions import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
 
 NARROW = 60
 """Below this, one pane at a time."""

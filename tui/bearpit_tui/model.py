@@ -208,6 +208,27 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Me:
+    """Who is signed in."""
+
+    name: str = ""
+    roles: tuple[str, ...] = ()
+    permissions: frozenset[str] | None = None
+    """None: the server does not tell; then all is tried, and refused by the server where it must be."""
+    frozen: bool = False
+    """May look, and do nothing else."""
+    seen_by: str = ""
+    """The operator who looks through this player's eyes; empty: the player itself."""
+    created_at: datetime = EPOCH
+
+    def may(self, permission: str) -> bool:
+        """Whether something is worth offering."""
+        if self.frozen and permission != "LOOK":
+            return False
+        return self.permissions is None or permission in self.permissions
+
+
+@dataclass(frozen=True, slots=True)
 class Announcement:
     """A word from the operators; its body is Markdown, and may be empty."""
 

@@ -9,6 +9,7 @@ import grpc
 from bearpit.client import BearpitError, Client, Connection, connect
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_tui import wire
+from bearpit_tui.camp.wallet import RemotePurse
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
 from bearpit_tui.gateway import (
@@ -21,7 +22,19 @@ from bearpit_tui.gateway import (
     TicksFrame,
     WalletFrame,
 )
-from bearpit_tui.model import Bar, Fill, Instrument, Link, LinkState, Order, Preview, Quote, Status, Timeframe
+from bearpit_tui.model import (
+    Bar,
+    Fill,
+    Instrument,
+    Link,
+    LinkState,
+    Me,
+    Order,
+    Preview,
+    Quote,
+    Status,
+    Timeframe,
+)
 from bearpit_tui.windows import Windows
 
 PAGE = 500
@@ -49,6 +62,7 @@ class Remote:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self.purse = RemotePurse(client)
 
     @property
     def player(self) -> str:
@@ -75,6 +89,9 @@ class Remote:
 
     async def sign_out(self) -> None:
         await self._client.sign_out()
+
+    async def me(self) -> Me:
+        return wire.me(await self._client.auth.GetMe(auth_pb2.GetMeRequest()))
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
         instruments: list[Instrument] = []

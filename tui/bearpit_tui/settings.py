@@ -1,7 +1,7 @@
 """The user's settings, which the user writes, and what the screen remembers by itself.
 
-Two files, so that the screen never rewrites a file somebody has put comments into:
-`settings.toml` in the config folder, `remembered.json` in the data folder.
+Two files: `settings.toml` in the config folder, and `remembered.json` in the data folder. What is changed on
+the settings page goes into the first one, whose comments and order stay as they are.
 """
 
 from __future__ import annotations
@@ -13,16 +13,23 @@ from pathlib import Path
 
 from bearpit_tui.keymap import Keymap, KeymapError, keymap
 from bearpit_tui.places import config_folder, data_folder, read_texts, write_private
+from bearpit_tui.zones import zone_of
 
 EXAMPLE = """\
 # Bearpit's settings. Everything is optional.
 server = "127.0.0.1:7117"
 theme = "textual-dark"      # ctrl+p, "theme" shows them all
+time_zone = "Europe/Prague" # that times are shown in; without it, this machine's
+colours = "green-up"        # what rises is green; "red-up": it is red, as in East Asia
 
 [keys]
 buy = "b"
 find = ["/", "ctrl+f"]
 """
+
+
+GREEN_UP, RED_UP = "green-up", "red-up"
+TEXTS = ("server", "theme", "time_zone", "colours")
 
 
 class SettingsError(ValueError):
@@ -36,6 +43,8 @@ class Settings:
     keymap: Keymap = field(default_factory=keymap)
     theme: str = ""
     server: str = ""
+    time_zone: str = ""
+    colours: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +74,9 @@ def load_settings(path: Path | None = None) -> Settings:
 
 
 def _settings(path: Path, content: Mapping[str, object]) -> Settings:
-    wrong = [f'there is no setting "{name}"' for name in sorted(set(content) - {"keys", "theme", "server"})]
+    wrong = [f'there is no setting "{name}"' for name in sorted(set(content) - {"keys", *TEXTS})]
     texts = {}
-    for name in ("theme", "server"):
+    for name in TEXTS:
         value = content.get(name, "")
         if isinstance(value, str):
             texts[name] = value
@@ -82,6 +91,13 @@ def _settings(path: Path, content: Mapping[str, object]) -> Settings:
         wrong.append(str(error))
     if texts.get("theme"):
         wrong += _theme_faults(texts["theme"])
+    if texts.get("colours", "") not in ("", GREEN_UP, RED_UP):
+        wrong.append(f'"colours" must be "{GREEN_UP}" or "{RED_UP}"')
+    if texts.get("time_zone"):
+        try:
+            zone_of(texts["time_zone"])
+        except ValueError as error:
+            wrong.append(str(error))
     if wrong:
         raise SettingsError(f"{path}: {'; '.join(wrong)}.")
     return Settings(keymap=keys, **texts)

@@ -22,6 +22,7 @@ from bearpit_tui.model import (
     Level,
     Link,
     LinkState,
+    Me,
     Order,
     Position,
     Quote,
@@ -52,6 +53,7 @@ class State:
 
     player: str = ""
     server: str = ""
+    me: Me = field(default_factory=Me)
     link: Link = field(default_factory=Link)
     caught_up: bool = False
     """Whether quotes have come since the connection was last made."""

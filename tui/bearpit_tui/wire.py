@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
 
-from bearpit.v1 import errors_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import auth_pb2, errors_pb2, market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_tui import model
 from bearpit_tui.drafts import Draft, Kind, Life, Side
 from bearpit_tui.model import OrderStatus, Phase, Priority, Timeframe
@@ -98,6 +98,19 @@ WINDOW_KINDS: Mapping[int, str] = MappingProxyType(
 def moment(stamp: Timestamp) -> datetime:
     """A point in time; a timestamp that is not set is 1970."""
     return stamp.ToDatetime(tzinfo=UTC)
+
+
+def me(message: auth_pb2.GetMeResponse) -> model.Me:
+    """Who is signed in."""
+    player = message.player
+    return model.Me(
+        player.name,
+        tuple(auth_pb2.Role.Name(role).removeprefix("ROLE_").lower() for role in player.roles),
+        frozenset(player.permissions) or None,
+        player.frozen,
+        message.impersonated_by,
+        moment(player.created_at),
+    )
 
 
 def instrument(message: market_pb2.Instrument) -> model.Instrument:

@@ -13,7 +13,9 @@ from bearpit_tui.settings import Settings, remember
 from bearpit_tui.start import Start
 from textual.pilot import Pilot
 
-from tests.unit.tui.fake_gateway import NOW, FakeGateway
+from tests.unit.tui.fake_gateway import FakeGateway
+from tests.unit.tui.fakes import NOW
+from tests.unit.tui.snapshots import Screens
 
 SERVER = "127.0.0.1:7117"
 
@@ -39,6 +41,11 @@ def gateway() -> FakeGateway:
 @pytest.fixture
 def session(home: Path) -> StoredSession:
     return StoredSession(home / "session.json", SERVER, "ada", "stored token")
+
+
+@pytest.fixture
+def screens(request: pytest.FixtureRequest) -> Screens:
+    return Screens(bool(request.config.getoption("--snapshot-update")))
 
 
 STILL = Surroundings(clock=lambda: NOW, zone=UTC, frame_seconds=0.0, settle_seconds=0.0)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TypeVar
 
 import grpc
@@ -32,6 +32,7 @@ from bearpit_tui.model import (
     Level,
     Link,
     LinkState,
+    Me,
     Order,
     OrderStatus,
     Phase,
@@ -45,9 +46,10 @@ from bearpit_tui.model import (
 )
 from bearpit_tui.windows import Settled, Window, Windows, WindowState
 
-F = TypeVar("F")
+from tests.unit.tui.fakes import NOW
+from tests.unit.tui.fakes.wallet import FakePurse
 
-NOW = datetime(2026, 3, 2, 14, 31, 7, tzinfo=UTC)
+F = TypeVar("F")
 
 LISTED = (
     ("AAPL", "Apple", 12_40), ("ACME", "Acme Robotics", 106_48), ("ECHO", "Echo Labs", 227_06),
@@ -87,6 +89,8 @@ class FakeGateway:
     def __init__(self, *, players: dict[str, str] | None = None) -> None:
         self.players = {"ada": "correct horse"} if players is None else players
         self.player = ""
+        self.who = Me("ada", ("player",), frozenset({"PLAY", "LOOK"}))
+        self.purse = FakePurse(self.note)
         self.on_token: Callable[[str], None] = lambda token: None
         self.link = Link(LinkState.LIVE, 12.0)
         self.watchers: list[Callable[[Link], None]] = []
@@ -192,7 +196,7 @@ class FakeGateway:
         """The orders that were sent."""
         return [what[0] for what in self.made("place") if isinstance(what, tuple)]
 
-    def _note(self, call: str, what: object) -> None:
+    def note(self, call: str, what: object) -> None:
         self.calls.append((call, what))
         if self.faults.get(call):
             raise self.faults[call].pop(0)
@@ -209,14 +213,14 @@ class FakeGateway:
         return lambda: self.watchers.remove(callback)
 
     async def sign_in(self, name: str, password: str) -> None:
-        self._note("sign_in", name)
+        self.note("sign_in", name)
         if self.players.get(name) != password:
             raise error("BAD_CREDENTIALS", grpc.StatusCode.UNAUTHENTICATED)
         self.player = name
         self.on_token(f"token of {name}")
 
     async def register(self, name: str, password: str) -> None:
-        self._note("register", name)
+        self.note("register", name)
         if name in self.players:
             raise error("ALREADY_EXISTS", grpc.StatusCode.ALREADY_EXISTS)
         self.players[name] = password
@@ -224,21 +228,25 @@ class FakeGateway:
         self.on_token(f"token of {name}")
 
     async def resume(self, refresh_token: str) -> None:
-        self._note("resume", refresh_token)
+        self.note("resume", refresh_token)
         if self.refuses_resume is not None:
             raise self.refuses_resume
         self.player = "ada"
         self.on_token("another token")
 
     async def sign_out(self) -> None:
-        self._note("sign_out", self.player)
+        self.note("sign_out", self.player)
+
+    async def me(self) -> Me:
+        self.note("me", None)
+        return self.who
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
-        self._note("instruments", None)
+        self.note("instruments", None)
         return list(self.listed), [self.quotes[one.symbol] for one in self.listed]
 
     async def bars(self, symbol: str, timeframe: Timeframe, limit: int) -> list[Bar]:
-        self._note("bars", (symbol, timeframe, limit))
+        self.note("bars", (symbol, timeframe, limit))
         last = PRICES.get(symbol, 100)
         start = NOW.replace(second=0) - timedelta(seconds=timeframe.seconds * 119)
         price, bars = last, []
@@ -256,16 +264,16 @@ class FakeGateway:
         return bars[-limit:]
 
     async def orders(self) -> list[Order]:
-        self._note("orders", None)
+        self.note("orders", None)
         await self.orders_wait.wait()
         return sorted(self.orders_known.values(), key=lambda order: -order.order_id)
 
     async def fills(self) -> list[Fill]:
-        self._note("fills", None)
+        self.note("fills", None)
         return list(self.fills_known)
 
     async def preview(self, draft: Draft) -> Preview:
-        self._note("preview", draft)
+        self.note("preview", draft)
         worth = draft.quantity * (draft.price_cents or 12_41)
         return self.preview_answer or Preview(
             filled_quantity=min(draft.quantity, 60),
@@ -280,7 +288,7 @@ class FakeGateway:
     async def place(self, draft: Draft, request_id: str) -> Placed:
         if request_id not in self.by_request:
             if not self.lose_answer:
-                self._note("place", (draft, request_id))
+                self.note("place", (draft, request_id))
             else:
                 self.calls.append(("place", (draft, request_id)))
             order = Order(
@@ -308,7 +316,7 @@ class FakeGateway:
         return Placed(self.orders_known[self.by_request[request_id]])
 
     async def amend(self, change: Amend, request_id: str) -> Placed:
-        self._note("amend", change)
+        self.note("amend", change)
         order = self.orders_known[change.order_id]
         order = replace(
             order,
@@ -319,7 +327,7 @@ class FakeGateway:
         return Placed(order)
 
     async def cancel(self, order_id: int, request_id: str) -> Order:
-        self._note("cancel", order_id)
+        self.note("cancel", order_id)
         if order_id not in self.orders_known:
             raise BearpitError(grpc.StatusCode.NOT_FOUND, "NOT_FOUND", f"you have no order {order_id}")
         order = replace(
@@ -332,21 +340,21 @@ class FakeGateway:
         return order
 
     async def cancel_all(self, symbol: str, request_id: str) -> list[Order]:
-        self._note("cancel_all", symbol)
+        self.note("cancel_all", symbol)
         ids = [one.order_id for one in self.orders_known.values() if one.open and symbol in ("", one.symbol)]
         return [await self.cancel(order_id, request_id) for order_id in ids]
 
     async def order_of_request(self, request_id: str) -> Order | None:
-        self._note("order_of_request", request_id)
+        self.note("order_of_request", request_id)
         order_id = self.by_request.get(request_id)
         return self.orders_known[order_id] if order_id is not None else None
 
     async def explain(self, order_id: int) -> str:
-        self._note("explain", order_id)
+        self.note("explain", order_id)
         return "2 orders for 300 shares go first."
 
     async def _stream(self, name: str, *first: F) -> AsyncGenerator[F, None]:
-        self._note(f"stream {name}", None)
+        self.note(f"stream {name}", None)
         queue: asyncio.Queue[object] = asyncio.Queue()
         self._streams.setdefault(name, []).append(queue)
         try:

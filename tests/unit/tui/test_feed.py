@@ -17,7 +17,8 @@ from bearpit_tui.notices import Notice
 from bearpit_tui.state import State, reversed_shares
 from bearpit_tui.windows import WindowState
 
-from tests.unit.tui.fake_gateway import NOW, FakeGateway, error
+from tests.unit.tui.fake_gateway import FakeGateway, error
+from tests.unit.tui.fakes import NOW
 
 
 class Screen:

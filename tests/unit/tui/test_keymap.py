@@ -1,9 +1,13 @@
 """One table of actions, and what users make of it."""
 
 import pytest
-from bearpit_tui.keymap import ACTIONS, PANES, KeymapError, key_name, keymap
+from bearpit_tui.actions import ACTIONS, PAGES, PANES, actions_on
+from bearpit_tui.keymap import KeymapError, key_name, keymap
+from bearpit_tui.pages.page import Page
+from bearpit_tui.screens.live import page_of
 from bearpit_tui.screens.reading import help_text
 from bearpit_tui.screens.trade import TradeScreen
+from textual.binding import Binding
 
 
 def test_every_action_has_a_key_a_label_a_help_and_a_method() -> None:
@@ -12,22 +16,48 @@ def test_every_action_has_a_key_a_label_a_help_and_a_method() -> None:
         assert action.label, action.id
         assert action.help.endswith("."), action.id
         assert set(action.panes) <= set(PANES), action.id
-        assert callable(getattr(TradeScreen, f"action_{action.id}")), action.id
+        screen = page_of(action.on) if action.on else TradeScreen
+        assert action.page or callable(getattr(screen, f"action_{action.id}")), action.id
 
 
-def test_ids_and_keys_are_unique() -> None:
+def test_every_page_has_a_class_of_its_name_a_help_and_its_keys() -> None:
+    for name in PAGES:
+        page = page_of(name)
+        assert issubclass(page, Page)
+        assert name == page.PLACE
+        assert page.ABOUT.endswith("."), name
+        assert [one.id for one in page.BINDINGS if isinstance(one, Binding)] == [
+            action.id for action in actions_on(name)
+        ]
+
+
+def test_ids_are_unique_and_so_are_the_keys_of_each_screen() -> None:
     ids = [action.id for action in ACTIONS]
-    keys = [key for action in ACTIONS for key in action.keys]
     assert len(ids) == len(set(ids))
-    assert len(keys) == len(set(keys))
+    for place in ("", *PAGES):
+        keys = [key for action in actions_on(place) for key in action.keys]
+        assert len(keys) == len(set(keys)), place
 
 
 def test_the_help_names_every_action_once_in_every_pane() -> None:
     keys = keymap()
     for pane in (*PANES, ""):
         text = help_text(keys, pane).plain
-        for action in ACTIONS:
+        for action in actions_on(""):
             assert text.count(f"  {action.help}") == 1, (pane, action.id)
+
+
+def test_the_help_of_a_page_names_all_that_can_be_done_there() -> None:
+    for name in PAGES:
+        text = help_text(keymap(), "", name, "About it.").plain
+        for action in actions_on(name):
+            assert text.count(f"  {action.help}") == 1, (name, action.id)
+
+
+def test_a_page_may_use_a_key_that_the_trade_screen_uses_but_not_one_of_a_page() -> None:
+    assert keymap({"filter_kind": ("t",)}).keys["filter_kind"] == ("t",)
+    with pytest.raises(KeymapError, match='m is given to both "wallet" and "filter_kind"'):
+        keymap({"filter_kind": ("m",)})
 
 
 def test_a_remap_replaces_all_keys_of_an_action() -> None:

@@ -18,8 +18,9 @@ from bearpit_tui.windows import WindowState
 from textual.widgets import Static
 
 from tests.unit.tui.conftest import STILL
-from tests.unit.tui.fake_gateway import NOW, FakeGateway, error
-from tests.unit.tui.test_snapshots import text_of
+from tests.unit.tui.fake_gateway import FakeGateway, error
+from tests.unit.tui.fakes import NOW
+from tests.unit.tui.snapshots import text_of
 from tests.unit.tui.test_trade_screen import Table, opened
 
 

@@ -13,38 +13,10 @@ from bearpit_tui.screens.sign_in import SignInScreen
 from bearpit_tui.start import Start
 
 from tests.unit.tui.conftest import SERVER, STILL, until
-from tests.unit.tui.fake_gateway import NOW, FakeGateway
+from tests.unit.tui.fake_gateway import FakeGateway
+from tests.unit.tui.fakes import NOW
+from tests.unit.tui.snapshots import SIZES, Screens, text_of
 from tests.unit.tui.test_trade_screen import Table, opened
-
-SIZES = [(80, 24), (120, 40), (160, 48)]
-FOLDER = Path(__file__).parent / "snapshots"
-
-
-class Screens:
-    """The kept screens: one plain text file each, to be read and compared like any other text."""
-
-    def __init__(self, update: bool) -> None:
-        self._update = update
-
-    def check(self, name: str, text: str) -> None:
-        """The text is the one that was kept under this name."""
-        path = FOLDER / f"{name}.txt"
-        if self._update:
-            FOLDER.mkdir(exist_ok=True)
-            path.write_text(text)
-        assert text == (path.read_text() if path.exists() else "")
-
-
-@pytest.fixture
-def screens(request: pytest.FixtureRequest) -> Screens:
-    return Screens(bool(request.config.getoption("--snapshot-update")))
-
-
-def text_of(app: BearpitApp) -> str:
-    """What stands in the terminal, line by line."""
-    lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
-    return "\n".join(lines) + "\n"
-
 
 Doing = Callable[[Table, FakeGateway], Awaitable[None]]
 

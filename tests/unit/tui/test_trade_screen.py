@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from bearpit_tui.actions import actions_on
 from bearpit_tui.app import BearpitApp, usual_theme
 from bearpit_tui.drafts import Draft, Kind, Side
 from bearpit_tui.gateway import Placed
-from bearpit_tui.keymap import ACTIONS, keymap
+from bearpit_tui.keymap import keymap
 from bearpit_tui.model import Announcement, LinkState, OrderStatus, Preview
 from bearpit_tui.notices import Tone
 from bearpit_tui.palette import ActionProvider
@@ -29,7 +30,8 @@ from textual.pilot import Pilot
 from textual.widgets import Input, Static
 
 from tests.unit.tui.conftest import STILL, until
-from tests.unit.tui.fake_gateway import LOST, NOW, FakeGateway, error
+from tests.unit.tui.fake_gateway import LOST, FakeGateway, error
+from tests.unit.tui.fakes import NOW
 
 
 class Table:
@@ -547,7 +549,7 @@ async def test_the_palette_names_every_action_with_its_keys(app: BearpitApp) -> 
         provider = ActionProvider(table.screen)
         found = [hit async for hit in provider.discover()]
         names = [str(hit.prompt) for hit in found if isinstance(hit, DiscoveryHit)]
-        for action in ACTIONS:
+        for action in actions_on(""):
             if action.id not in ("palette", "leave"):
                 assert any(name.startswith(f"{action.label}  (") for name in names), action.id
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime, tzinfo
 
 from bearpit_tui import views
-from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
+from bearpit_tui.actions import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
 from bearpit_tui.layout import visible_panes
 from bearpit_tui.panels.detail import DetailPane
-from bearpit_tui.panels.ticket import AskPreview, Ticket
+from bearpit_tui.panels.ticket import AskPreview, QuitKeys, Ticket
 from bearpit_tui.state import State, held_positions, listed_orders, open_orders, reversed_shares
 from bearpit_tui.widgets.chart import CandleChart
 from bearpit_tui.widgets.ladder import DepthLadder
@@ -70,7 +69,7 @@ class Board(Horizontal):
     """
 
     def __init__(
-        self, clock_zone: tzinfo, preview: AskPreview, quit_keys: Sequence[str], *, id: str | None = None
+        self, clock_zone: tzinfo, preview: AskPreview, quit_keys: QuitKeys, *, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self._zone = clock_zone

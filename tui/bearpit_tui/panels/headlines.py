@@ -27,15 +27,17 @@ class Headlines(Vertical):
     Headlines { height: auto; }
     """
 
-    def __init__(self, keymap: Keymap, zone: tzinfo, *, id: str | None = None) -> None:
+    def __init__(self, keymap: Keymap, zone: tzinfo, place: str = "", *, id: str | None = None) -> None:
+        """`place` is the page it stands on; there only trouble is told, for news belongs to the market."""
         super().__init__(id=id)
+        self._place = place
         self._keymap = keymap
         self._zone = zone
         self._dismissed: set[int] = set()
         self._read: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        yield StatusBar(self._zone, id="status")
+        yield StatusBar(self._zone, self._place, id="status")
         yield Banner(id="trouble")
         yield Banner(id="news")
         yield Banner(id="headline")
@@ -54,6 +56,8 @@ class Headlines(Vertical):
             trouble.show("frozen", f"FROZEN at {since}: quotes stand still, your orders do not. {ends}")
         else:
             trouble.show("", "")
+        if self._place:
+            return
         text = self._news(standing(state, now))
         self.query_one("#news", Banner).show("news" if text else "", text)
         self._show_headline(working(state, now + state.ahead), now + state.ahead)

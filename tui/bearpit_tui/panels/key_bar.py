@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bearpit_tui.keymap import ACTIONS, Action, Keymap
+from collections.abc import Callable
+
+from bearpit_tui.actions import Action, actions_on
+from bearpit_tui.keymap import Keymap
 from bearpit_tui.widgets.painted import Painted, Piece
 from rich.cells import cell_len
 from textual import events
@@ -20,15 +23,24 @@ class KeyBar(Painted, can_focus=False):
     }
     """
 
-    def __init__(self, keymap: Keymap, *, id: str | None = None) -> None:
+    def __init__(
+        self,
+        keymap: Keymap,
+        place: str = "",
+        offers: Callable[[Action], bool] = lambda action: True,
+        *,
+        id: str | None = None,
+    ) -> None:
         super().__init__(id=id)
         self._keymap = keymap
-        self._actions = footer_actions("")
+        self._place = place
+        self._offers = offers
+        self._actions: tuple[Action, ...] = ()
         self._places: list[tuple[int, int, str]] = []
 
     def show(self, pane: str) -> None:
         """Show the keys for a pane that has the focus."""
-        actions = footer_actions(pane)
+        actions = tuple(one for one in footer_actions(pane, self._place) if self._offers(one))
         if actions != self._actions:
             self._actions = actions
             self.refresh()
@@ -42,7 +54,7 @@ class KeyBar(Painted, can_focus=False):
             key = self._keymap.shown(action.id)
             length = cell_len(key) + 1 + cell_len(action.label)
             pieces += [(key, ("own",)), (f" {action.label}  ", ())]
-            self._places.append((x, x + length, action.id))
+            self._places.append((x, x + length, action.call))
             x += length + 2
         return self.strip(pieces, width)
 
@@ -50,14 +62,18 @@ class KeyBar(Painted, can_focus=False):
         offset = event.get_content_offset(self)
         if offset is None:
             return
-        for start, end, action_id in self._places:
+        for start, end, call in self._places:
             if start <= offset.x < end:
-                await self.screen.run_action(action_id)
+                await self.screen.run_action(call)
 
 
-def footer_actions(pane: str) -> tuple[Action, ...]:
-    """The footer's actions, the pane's own among them, in the table's order."""
-    return tuple(action for action in ACTIONS if action.footer or pane in action.panes)
+def footer_actions(pane: str, place: str = "") -> tuple[Action, ...]:
+    """The footer's actions, the pane's own among them, in the table's order; on a page, its own and the way
+    back."""
+    actions = actions_on(place)
+    if place:
+        return tuple(one for one in actions if (one.on and one.footer) or one.id in ("leave", "help"))
+    return tuple(one for one in actions if one.footer or pane in one.panes)
 
 
 def fitting(actions: tuple[Action, ...], keymap: Keymap, width: int) -> list[Action]:

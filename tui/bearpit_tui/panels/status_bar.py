@@ -42,8 +42,10 @@ class StatusBar(Painted, can_focus=False):
     StatusBar { height: 1; background: $panel; overflow: hidden; padding: 0 1; }
     """
 
-    def __init__(self, zone: tzinfo, *, id: str | None = None) -> None:
+    def __init__(self, zone: tzinfo, place: str = "", *, id: str | None = None) -> None:
+        """`place` is the page it stands on, which it names in the instrument's place."""
         super().__init__(id=id)
+        self._place = place
         self._zone = zone
         self._left: list[Part] = []
         self._right: list[Part] = []
@@ -59,7 +61,9 @@ class StatusBar(Painted, can_focus=False):
         parts: list[Part] = []
         instrument = state.instruments.get(state.selected)
         quote = state.quotes.get(state.selected)
-        if instrument is not None and quote is not None:
+        if self._place:
+            parts.append((0, [(self._place, ("strong",))]))
+        elif instrument is not None and quote is not None:
             side = "muted" if not state.live else "up" if quote.change_bps > 0 else "down"
             tone = side if quote.change_bps else "muted"
             parts += [
@@ -85,7 +89,10 @@ class StatusBar(Painted, can_focus=False):
                 (6, [("P&L ", ("muted",)), (signed_money(gain), (tone,))]),
                 (5, [("Cash ", ("muted",)), (fit_money(state.wallet.free_cents, 14), ())]),
             ]
-        if state.player:
+        if state.me.seen_by:
+            eyes = f" {state.me.name}, seen by {state.me.seen_by} "
+            parts.insert(0, (0, [(eyes, ("tag", "strong"))]))
+        elif state.player:
             parts.append((9, [(state.player, ("muted",))]))
         return parts
 
@@ -125,7 +132,7 @@ class StatusBar(Painted, can_focus=False):
     def _window(self, state: State, now: datetime) -> list[Piece]:
         """Of an instrument that windows price, in place of the market's phase."""
         instrument = state.instruments.get(state.selected)
-        if instrument is None or instrument.mechanism != WINDOW:
+        if self._place or instrument is None or instrument.mechanism != WINDOW:
             return []
         mark = mechanism_of(WINDOW).mark
         window = state.windows.of(state.selected)

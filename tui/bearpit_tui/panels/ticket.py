@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Container, Iterator
 from dataclasses import dataclass
 
 from bearpit_tui.commands import CommandError, parse_cents, parse_quantity
@@ -15,7 +15,7 @@ from bearpit_tui.panels.choice import Choice
 from bearpit_tui.widgets.money import money
 from textual import events, work
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Grid, VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.timer import Timer
@@ -39,6 +39,9 @@ AGAIN_SECONDS = 1.0
 AskPreview = Callable[[Draft], Awaitable[Preview | str]]
 """What an order would do, or why that cannot be told."""
 
+QuitKeys = Callable[[], Container[str]]
+"""The keys that leave the game, as they are now."""
+
 DIGITS = r"[0-9.,'$kKmM]*"
 
 
@@ -56,7 +59,7 @@ class NumberField(Input):
     """Digits. The keys that quit do so from here too, unless they are part of a number."""
 
     def __init__(
-        self, quit_keys: Sequence[str], *, id: str, placeholder: str = "", disabled: bool = False
+        self, quit_keys: QuitKeys, *, id: str, placeholder: str = "", disabled: bool = False
     ) -> None:
         super().__init__(
             id=id, compact=True, restrict=DIGITS, max_length=16, placeholder=placeholder, disabled=disabled
@@ -72,7 +75,7 @@ class NumberField(Input):
             event.prevent_default()
 
     def _quits(self, key: str, character: str | None) -> bool:
-        return key in self._quit_keys and not re.fullmatch(DIGITS, character or "")
+        return key in self._quit_keys() and not re.fullmatch(DIGITS, character or "")
 
 
 class Ticket(VerticalScroll, can_focus=False):
@@ -101,7 +104,7 @@ class Ticket(VerticalScroll, can_focus=False):
             self.draft = draft
             super().__init__()
 
-    def __init__(self, preview: AskPreview, quit_keys: Sequence[str] = (), *, id: str | None = None) -> None:
+    def __init__(self, preview: AskPreview, quit_keys: QuitKeys, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.symbol = ""
         self.busy = False
@@ -112,7 +115,7 @@ class Ticket(VerticalScroll, can_focus=False):
         self._asked_at = 0.0
 
     def compose(self) -> ComposeResult:
-        with Container(id="fields"):
+        with Grid(id="fields"):
             yield Label("Side")
             yield Choice(SIDE_LABELS, id="side")
             yield Label("Type")

@@ -3,54 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import datetime
 
+from bearpit_tui.actions import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH
 from bearpit_tui.drafts import cents_text
-from bearpit_tui.feed import Feed
-from bearpit_tui.keymap import BOOK, CHART, ORDERS, POSITIONS, TICKET, WATCH, Keymap
-from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.panels.board import Board
 from bearpit_tui.panels.command_line import CommandLine
 from bearpit_tui.panels.headlines import Headlines
 from bearpit_tui.panels.key_bar import KeyBar
-from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.panels.ticket import Ticket
+from bearpit_tui.screens.live import LiveScreen, Seat
 from bearpit_tui.screens.reading import ReadingScreen, hint_text
 from bearpit_tui.state import State, frozen_view, mark_cents
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import money
 from textual import events, on
-from textual.message import Message
-from textual.screen import Screen
 
 
-class MarketScreen(Screen[None]):
-    """The market on one screen, to be looked at. `feed` brings it."""
-
-    class Fresh(Message):
-        """The market is another one."""
-
-        def __init__(self, state: State, notices: tuple[Notice, ...] = ()) -> None:
-            self.state = state
-            self.notices = notices
-            super().__init__()
+class MarketScreen(LiveScreen):
+    """The market on one screen, to be looked at."""
 
     def __init__(
-        self,
-        feed: Feed,
-        keymap: Keymap,
-        *,
-        clock: Callable[[], datetime],
-        zone: tzinfo,
-        hint: bool = False,
-        on_hint_seen: Callable[[], None] = lambda: None,
+        self, seat: Seat, *, hint: bool = False, on_hint_seen: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__()
-        self.feed = feed
-        self.keys = keymap
-        self.now = clock
-        self.zone = zone
-        self.state = feed.state
+        super().__init__(seat)
+        self.state = seat.feed.state
         """What is shown; the feed's own state may be ahead of it while frozen."""
         self.frozen: State | None = None
         self.frozen_at: datetime | None = None
@@ -78,24 +55,7 @@ class MarketScreen(Screen[None]):
     def line(self) -> CommandLine:
         return self.query_one(CommandLine)
 
-    def say(self, notice: Notice | None) -> None:
-        """Show a line of news over the panes' lower edge; None takes it away."""
-        self.query_one(MessageLine).show(notice)
-
-    def on_market_screen_fresh(self, message: Fresh) -> None:
-        self.show_state(message.state)
-        self._tell_news(message.notices)
-
-    def _tell_news(self, notices: tuple[Notice, ...]) -> None:
-        shown = self.query_one(MessageLine).notice
-        # What somebody is mending is not to be overwritten by a trade; the orders pane shows that too.
-        if not notices or (shown is not None and shown.tone is Tone.BAD):
-            return
-        more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
-        self.say(Notice(notices[-1].text + more, notices[-1].tone))
-
     def show_state(self, live: State) -> None:
-        """One repaint for all that has changed."""
         state = live
         if self.frozen is not None:
             state = self.frozen = frozen_view(self.frozen, live)
@@ -104,6 +64,8 @@ class MarketScreen(Screen[None]):
             self.board.show(state, self.now(), frozen=self.frozen is not None)
             self._show_headlines()
             self._suggest()
+            if before.me is not live.me:
+                self.query_one(KeyBar).show(self.board.pane_of(self.focused))
         if self._hint and state.wallet.loaded:
             self._hint = False
             cash = money(state.wallet.free_cents)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import tzinfo
 from typing import ClassVar
 
-from bearpit_tui.keymap import ACTIONS, BOOK, PANES, WATCH, Action, Keymap
+from bearpit_tui.actions import BOOK, PANES, WATCH, Action, actions_on
+from bearpit_tui.keymap import Keymap
 from bearpit_tui.mechanisms import MECHANISMS
 from bearpit_tui.model import Announcement, Headline
 from bearpit_tui.widgets.facts import wrapped
@@ -69,17 +70,23 @@ class ReadingScreen(ModalScreen[None]):
         self.query_one(VerticalScroll).scroll_relative(y=rows, animate=False)
 
 
-def help_text(keymap: Keymap, pane: str) -> Content:
-    """The help for a pane: what it is, its keys, the keys everywhere, the commands."""
+def help_text(keymap: Keymap, pane: str, place: str = "", about: str = "") -> Content:
+    """The help for a pane, or a page: what it is, its keys, the keys everywhere, the commands."""
     lines: list[Content] = []
+    if place:
+        own = [action for action in actions_on(place) if action.on]
+        others = [action for action in actions_on(place) if not action.on]
+        lines += [Content(about), Content("")]
+        lines += [_heading("Keys here"), *_keys(keymap, own), Content("")] if own else []
+        return Content("\n").join([*lines, _heading("On all pages"), *_keys(keymap, others)])
     if pane in PANES:
         lines += [Content(PANES[pane]), Content("")]
-        here = [action for action in ACTIONS if pane in action.panes]
+        here = [action for action in actions_on("") if pane in action.panes]
         if here:
             lines += [_heading("Keys here"), *_keys(keymap, here), Content("")]
     if pane in ("", WATCH, BOOK):
         lines += [_heading("How prices form"), *_mechanisms(), Content("")]
-    elsewhere = [action for action in ACTIONS if pane not in action.panes]
+    elsewhere = [action for action in actions_on("") if pane not in action.panes]
     lines += [_heading("Keys everywhere" if pane else "Keys"), *_keys(keymap, elsewhere), Content("")]
     lines += [_heading(f"Commands, after {keymap.shown('find')}; once one is done the keys work again")]
     width = max(len(command) for command, _ in COMMANDS)
@@ -140,7 +147,7 @@ def hint_text(keymap: Keymap, player: str, cash: str) -> Content:
 
 
 def _keys(keymap: Keymap, actions: Sequence[Action]) -> list[Content]:
-    width = max(len(keymap.all_shown(action.id)) for action in ACTIONS)
+    width = max(len(keymap.all_shown(action.id)) for action in actions_on(""))
     return [_pair(keymap.all_shown(action.id).ljust(width), action.help) for action in actions]
 
 

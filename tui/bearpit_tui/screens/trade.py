@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, tzinfo
 from functools import partial
 from typing import ClassVar
 
 from bearpit.client import BearpitError
+from bearpit_tui.actions import BOOK, ORDERS, TICKET
 from bearpit_tui.commands import (
     Amend,
     Cancel,
@@ -24,12 +24,9 @@ from bearpit_tui.commands import (
 from bearpit_tui.desk import Desk
 from bearpit_tui.drafts import Draft, Side
 from bearpit_tui.failures import error_words
-from bearpit_tui.feed import Feed
-from bearpit_tui.gateway import Gateway
-from bearpit_tui.keymap import ACTIONS, BOOK, ORDERS, TICKET, Keymap
 from bearpit_tui.model import LinkState, Preview
 from bearpit_tui.notices import Notice, Tone
-from bearpit_tui.palette import ActionProvider, Entry
+from bearpit_tui.palette import Entry
 from bearpit_tui.panels.board import Board
 from bearpit_tui.panels.command_line import CommandInput, CommandLine, CompletionList
 from bearpit_tui.panels.headlines import Headlines, standing
@@ -38,6 +35,7 @@ from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.panels.ticket import Ticket
 from bearpit_tui.prefill import likely_price, likely_quantity
 from bearpit_tui.screens.ask import AskScreen
+from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.screens.market import MarketScreen
 from bearpit_tui.screens.reading import ReadingScreen, help_text, news_text
 from bearpit_tui.screens.windows import results_text, windows_text
@@ -46,48 +44,29 @@ from bearpit_tui.views import terms
 from bearpit_tui.widgets.ladder import DepthLadder
 from textual import on, work
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
-from textual.command import CommandPalette
-from textual.message import Message
+from textual.binding import BindingType
 
 
 class TradeScreen(MarketScreen):
-    """The market on one screen. `feed` brings it, and its gateway takes orders."""
+    """The market on one screen. The feed brings it, and its gateway takes orders."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(",".join(action.keys), action.id, action.label, show=False, id=action.id)
-        for action in ACTIONS
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = bindings("")
     DEFAULT_CSS = """
     TradeScreen { layers: base above; overflow: hidden; }
     """
 
-    class SignedOut(Message):
-        """The player wants to sign out."""
-
-        def __init__(self, gateway: Gateway) -> None:
-            self.gateway = gateway
-            super().__init__()
-
     def __init__(
-        self,
-        feed: Feed,
-        keymap: Keymap,
-        *,
-        clock: Callable[[], datetime],
-        zone: tzinfo,
-        hint: bool = False,
-        on_hint_seen: Callable[[], None] = lambda: None,
+        self, seat: Seat, *, hint: bool = False, on_hint_seen: Callable[[], None] = lambda: None
     ) -> None:
-        super().__init__(feed, keymap, clock=clock, zone=zone, hint=hint, on_hint_seen=on_hint_seen)
+        super().__init__(seat, hint=hint, on_hint_seen=on_hint_seen)
         self._quantities: dict[str, int] = {}
-        self.desk = Desk(feed, self.say)
+        self.desk = Desk(self.feed, self.say)
 
     def compose(self) -> ComposeResult:
         yield Headlines(self.keys, self.zone, id="headlines")
-        yield Board(self.zone, self._preview, self.keys.keys["quit"], id="board")
+        yield Board(self.zone, self._preview, lambda: self.keys.keys["quit"], id="board")
         yield CommandLine(self.known, id="line")
-        yield KeyBar(self.keys, id="keys")
+        yield KeyBar(self.keys, offers=self.offers, id="keys")
         yield MessageLine(id="message")
         yield CompletionList(id="completions")
 
@@ -247,7 +226,7 @@ class TradeScreen(MarketScreen):
                 self._leave_line()
             case Do(action):
                 self._leave_line()
-                getattr(self, f"action_{action}")()
+                self.do(action)
 
     @work(group="orders")
     async def _carry_out(self, doing: Awaitable[bool], line: str) -> None:
@@ -301,27 +280,10 @@ class TradeScreen(MarketScreen):
         now = self.now() + self.feed.state.ahead
         self.app.push_screen(ReadingScreen("Windows", windows_text(self.feed.state.windows, now, self.zone)))
 
-    def offered(self) -> Iterator[Entry]:
-        """What the palette can do here."""
-        for action in ACTIONS:
-            if action.id not in ("palette", "leave"):
-                run = getattr(self, f"action_{action.id}")
-                yield f"{action.label}  ({self.keys.all_shown(action.id)})", action.help, run
-        yield "Theme", "Choose the colours; the choice is remembered.", self.app.search_themes
-        yield "Sign out", "End this sign-in on this machine.", self.action_sign_out
-
     def found(self) -> Iterator[Entry]:
         """Every instrument, in the palette."""
         for symbol, instrument in self.state.instruments.items():
             yield f"{symbol}  {instrument.name}", "Show it.", partial(self.select, symbol)
-
-    def action_palette(self) -> None:
-        self.app.push_screen(
-            CommandPalette(providers=[ActionProvider], placeholder="What do you want to do?")
-        )
-
-    def action_sign_out(self) -> None:
-        self.post_message(self.SignedOut(self.feed.gateway))
 
     def action_quit(self) -> None:
         self.app.exit()

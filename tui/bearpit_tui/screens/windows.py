@@ -42,7 +42,7 @@ def results_text(windows: Windows, screen_width: int) -> Content:
 
 def _result(one: Settled, symbols: int, prices: int, room: int, beside: bool) -> list[Content]:
     struck = "$foreground 60% strike" if one.corrected else ""
-    tone = "$text-success" if one.move_bps > 0 else "$text-error" if one.move_bps < 0 else "$foreground 60%"
+    tone = "$text-up" if one.move_bps > 0 else "$text-down" if one.move_bps < 0 else "$foreground 60%"
     head = (
         Content.styled(f"{one.symbol:<{symbols}}  ", struck or "bold")
         + Content.styled(

@@ -40,47 +40,38 @@ TONES = frozenset(
 )
 
 
-def _sided(scope: str, up: str, down: str) -> str:
-    """The rules of every tone that has a rising and a falling kind."""
-    rules = []
-    for side, colour in (("up", up), ("down", down)):
-        at = f"{scope} > .tone--"
-        rules.append(
-            f"""
-            {at}{side} {{ color: $text-{colour}; }}
-            {at}candle-{side} {{ color: ${colour}-lighten-1; }}
-            {scope}:light > .tone--candle-{side} {{ color: $text-{colour}; }}
-            {at}flash-{side} {{ background: ${colour} 28%; }}
-            {at}bar-{side} {{ background: ${colour} 40%; }}
-            {at}tag-{side} {{ background: ${colour}; color: auto; text-style: bold; }}
-            """
-        )
-    return "".join(rules)
+def _sided(side: str) -> str:
+    """The rules of every tone that has a rising and a falling kind.
 
-
-def _sided_ansi(scope: str, up: str, down: str) -> str:
-    """The same for sixteen colours, which do not blend: what is tinted elsewhere is reversed here."""
-    rules = []
-    for side, colour in (("up", up), ("down", down)):
-        at = f"{scope}:ansi > .tone--"
-        rules += [
-            f"{at}{kind}-{side} {{ background: transparent; color: ${colour}; text-style: reverse; }}"
-            for kind in ("flash", "bar", "tag")
-        ]
-        rules.append(f"{at}candle-{side} {{ color: ${colour}; }}")
+    Sixteen colours do not blend: what is tinted elsewhere is reversed there.
+    """
+    at, ansi = "& > .tone--", "&:ansi > .tone--"
+    rules = [
+        f"""
+        {at}{side} {{ color: $text-{side}; }}
+        {at}candle-{side} {{ color: ${side}-lighten-1; }}
+        &:light > .tone--candle-{side} {{ color: $text-{side}; }}
+        {at}flash-{side} {{ background: ${side} 28%; }}
+        {at}bar-{side} {{ background: ${side} 40%; }}
+        {at}tag-{side} {{ background: ${side}; color: auto; text-style: bold; }}
+        {ansi}candle-{side} {{ color: ${side}; }}
+        """
+    ]
+    rules += [
+        f"{ansi}{kind}-{side} {{ background: transparent; color: ${side}; text-style: reverse; }}"
+        for kind in ("flash", "bar", "tag")
+    ]
     return "\n".join(rules)
 
 
 class Painted(ScrollView, can_focus=True):
     """A widget drawn line by line.
 
-    `stale` greys everything that has a direction, for a stream that has stopped. The class `-red-up` on the
-    app (or any ancestor) swaps the colours of rising and falling, as East Asian markets have them.
+    `stale` greys everything that has a direction, for a stream that has stopped. The theme has the colours of
+    rising and falling; see colours.py.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES}
-    # The rules below reach up to the app for `-red-up`, which scoped rules cannot.
-    SCOPED_CSS = False
     DEFAULT_CSS = (
         """
         Painted {
@@ -117,19 +108,14 @@ class Painted(ScrollView, can_focus=True):
                 color: $block-cursor-foreground;
                 text-style: none;
             }
-        }
         """
-        + _sided("Painted", "success", "error")
-        + _sided(".-red-up Painted", "error", "success")
-        + _sided_ansi("Painted", "success", "error")
-        + _sided_ansi(".-red-up Painted", "error", "success")
+        + _sided("up")
+        + _sided("down")
         + """
-        Painted.-stale > .tone--up, Painted.-stale > .tone--down { color: $foreground 60%; }
-        .-red-up Painted.-stale > .tone--up, .-red-up Painted.-stale > .tone--down {
-            color: $foreground 60%;
-        }
-        Painted:nocolor:focus > .tone--cursor, Painted:nocolor:ansi:focus > .tone--cursor {
-            background: transparent; color: $foreground; text-style: reverse;
+            &.-stale > .tone--up, &.-stale > .tone--down { color: $foreground 60%; }
+            &:nocolor:focus > .tone--cursor, &:nocolor:ansi:focus > .tone--cursor {
+                background: transparent; color: $foreground; text-style: reverse;
+            }
         }
         """
     )

@@ -49,8 +49,13 @@ class LineTable(Listing[RowT]):
         """None where there is hardly room for rows."""
         return 1 if self.size.height >= 3 else 0
 
+    def _room(self) -> int:
+        """The cells of a line, once the scroll bar is there that these rows need."""
+        needed = len(self._rows) + self.title_lines() > self.size.height > 0
+        return max(self.size.width + self.show_vertical_scrollbar - needed, 0)
+
     def fit(self) -> None:
-        width = self.size.width
+        width = self._room()
         kept = list(self._all_columns)
         while len(kept) > 1 and sum(column.width + GAP for column in kept) - GAP > width:
             kept.remove(max(reversed(kept), key=lambda column: column.rank))

@@ -1,10 +1,11 @@
 """A bare app to put one widget on, and to read what it shows as text."""
 
-from textual.app import App, ComposeResult
+from bearpit_tui.colours import Coloured
+from textual.app import ComposeResult
 from textual.widget import Widget
 
 
-class Stage(App[None]):
+class Stage(Coloured):
     """One widget, as large as the screen, and the messages it sent."""
 
     CSS = "Screen > * { width: 100%; height: 100%; }"

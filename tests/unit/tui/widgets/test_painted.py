@@ -1,4 +1,5 @@
 import pytest
+from bearpit_tui.settings import RED_UP
 from bearpit_tui.widgets.painted import TONES, Painted
 from textual.color import Color
 from textual.strip import Strip
@@ -68,7 +69,7 @@ async def test_up_and_down_differ_and_red_up_swaps_them(theme: str) -> None:
         western = {kind: (widget.tone(f"{kind}-up"), widget.tone(f"{kind}-down")) for kind in sided}
         western[""] = (widget.tone("up"), widget.tone("down"))
         assert all(up != down for up, down in western.values())
-        app.add_class("-red-up")
+        app.colour(RED_UP)
         await pilot.pause()
         for kind, (up, down) in western.items():
             prefix = f"{kind}-" if kind else ""
@@ -99,11 +100,12 @@ async def test_a_new_theme_gives_new_tones() -> None:
 
 async def test_stale_takes_the_colour_out_of_up_and_down() -> None:
     widget = Plain()
-    async with Stage(widget).run_test() as pilot:
+    stage = Stage(widget)
+    async with stage.run_test() as pilot:
         widget.stale = True
         await pilot.pause()
         assert widget.tone("up") == widget.tone("down")
-        widget.app.add_class("-red-up")
+        stage.colour(RED_UP)
         await pilot.pause()
         assert widget.tone("up") == widget.tone("down")
 

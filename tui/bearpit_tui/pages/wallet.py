@@ -1,0 +1,243 @@
+"""The wallet: what is ours, and everything that ever moved it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, tzinfo
+from functools import partial
+from typing import ClassVar
+
+from bearpit_tui.camp.wallet import CASH, DEBT, Kind, Posting, Standing
+from bearpit_tui.pages.page import Page
+from bearpit_tui.screens.live import Seat, bindings
+from bearpit_tui.state import State, equity_cents, gain_cents, value_cents
+from bearpit_tui.widgets.facts import Facts, Line
+from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.money import MINUS, money, percent, signed_money
+from bearpit_tui.widgets.table import Cell, Column, LineTable
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.timer import Timer
+
+AHEAD = 20
+"""When the cursor is so near the end, the next page is asked for."""
+
+RENEW_SECONDS = 0.5
+
+LOOK_THROUGH = 10
+"""As many pages are looked through in a row for postings of one kind."""
+
+
+class HistoryTable(LineTable[Posting]):
+    """Postings, newest first."""
+
+    def __init__(self, zone: tzinfo, now: datetime, *, id: str | None = None) -> None:
+        def time(one: Posting) -> Cell:
+            at = one.at.astimezone(zone)
+            today = at.date() == now.astimezone(zone).date()
+            return at.strftime("%H:%M:%S" if today else "%d %b %H:%M"), ("muted",)
+
+        columns: tuple[Column[Posting], ...] = (
+            Column("When", 12, time),
+            Column("What", 20, lambda one: (one.words, ()), grows=True),
+            Column("Asset", 6, lambda one: (one.symbol or "cash", ("muted",))),
+            Column("Amount", 12, _amount, right=True),
+            Column("Balance after", 13, _balance, right=True),
+            Column("Note", 28, lambda one: (one.note, ("muted",)), rank=1),
+            Column("Of", 16, lambda one: (one.reference.replace(":", " "), ("muted",)), rank=2),
+        )
+        super().__init__(columns, lambda one: f"{one.posting_id} {one.symbol}", id=id)
+
+    def say_empty(self, words: str) -> None:
+        """What stands there while there are no rows."""
+        if words != self._empty_text:
+            self._empty_text = words
+            self.refresh()
+
+
+def _amount(one: Posting) -> Cell:
+    tone = "up" if one.amount > 0 else "down"
+    if one.symbol:
+        return f"{'+' if one.amount > 0 else MINUS}{abs(one.amount):,}", (tone,)
+    return signed_money(one.amount), (tone,)
+
+
+def _balance(one: Posting) -> Cell:
+    return f"{one.balance_after:,}" if one.symbol else money(one.balance_after), ()
+
+
+class WalletPage(Page):
+    """Sums on the left, or above where it is narrow; the history beside them."""
+
+    PLACE = "wallet"
+    ABOUT = (
+        "What you have and what you owe, and every posting that made it so, newest first. The balance is the "
+        "one after each posting. More is loaded as you go down."
+    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings("wallet")
+    DEFAULT_CSS = """
+    WalletPage {
+        & #sums { width: 36; height: 1fr; }
+        & #history { width: 1fr; height: 1fr; }
+        &.-narrow #both { layout: vertical; }
+        &.-narrow #sums { width: 1fr; height: 6; }
+    }
+    """
+
+    def __init__(self, seat: Seat) -> None:
+        super().__init__(seat)
+        self.standing = Standing()
+        self.kind = Kind.ALL
+        self.asset = ""
+        self.rows: list[Posting] = []
+        self._token = ""
+        self._ended = False
+        self._due: Timer | None = None
+
+    def body(self) -> ComposeResult:
+        with Horizontal(id="both"):
+            yield Facts(id="sums")
+            yield HistoryTable(self.zone, self.now(), id="history")
+
+    def on_mount(self) -> None:
+        for name, title in (("sums", "Yours"), ("history", "History")):
+            pane = self.query_one(f"#{name}")
+            pane.add_class("pane")
+            pane.border_title = title
+        self.history.focus()
+        self._entitle()
+
+    @property
+    def history(self) -> HistoryTable:
+        return self.query_one(HistoryTable)
+
+    def on_resize(self) -> None:
+        self.set_class(self.app.size.width < 100, "-narrow")
+        self._show_sums()
+
+    # Sums ---------------------------------------------------------------------------------------------
+
+    def follow(self, before: State | None, state: State) -> None:
+        if before is None or before.wallet is not state.wallet or before.quotes is not state.quotes:
+            self._show_sums()
+        if before is not None and before.wallet is not state.wallet and self._due is None:
+            # Who trades much has a new wallet many times a second.
+            self._due = self.set_timer(RENEW_SECONDS, self.reload)
+
+    def _show_sums(self) -> None:
+        narrow = self.has_class("-narrow")
+        self.query_one("#sums", Facts).show("", partial(_sums, self.state, self.standing, narrow, self.zone))
+
+    # History ------------------------------------------------------------------------------------------
+
+    async def load(self) -> None:
+        """The sums, and the first page again: what has been loaded below stays."""
+        self._due = None
+        purse = self.feed.gateway.purse
+        self.standing = await purse.standing()
+        self._show_sums()
+        page = await purse.postings(self.asset)
+        fresh = [one for one in page.rows if not self.rows or one.posting_id > self.rows[0].posting_id]
+        if len(fresh) == len(page.rows):
+            # Nothing known is on it: it is the first, or more has happened than a page holds.
+            self.rows, self._token, self._ended = [], page.token, not page.token
+        self.rows = [*fresh, *self.rows]
+        await self._fill()
+
+    async def more(self) -> None:
+        """The next page."""
+        if not self._ended:
+            await self._next()
+            await self._fill()
+
+    async def _next(self) -> None:
+        page = await self.feed.gateway.purse.postings(self.asset, self._token)
+        self.rows += page.rows
+        self._token, self._ended = page.token, not page.token
+
+    async def _fill(self) -> None:
+        """Show what is loaded; load on while nothing of it is of the chosen kind."""
+        before = len(self.listed())
+        for _ in range(LOOK_THROUGH):
+            if self._ended or len(self.listed()) >= max(before, self.history.size.height):
+                break
+            await self._next()
+        self._show_history()
+
+    def listed(self) -> Sequence[Posting]:
+        """What is loaded of the chosen kind."""
+        return [one for one in self.rows if self.kind in (Kind.ALL, one.kind)]
+
+    def _show_history(self) -> None:
+        self.history.say_empty("nothing yet" if self.kind is Kind.ALL else f"no {self.kind.value} yet")
+        self.history.set_rows(self.listed())
+        self._entitle()
+
+    def _entitle(self) -> None:
+        what = {"": "", CASH: "cash", DEBT: "what you owe"}.get(self.asset, self.asset)
+        parts = [part for part in (self.kind.value if self.kind is not Kind.ALL else "", what) if part]
+        self.history.border_title = f"History: {', '.join(parts)}" if parts else "History"
+        count = len(self.listed())
+        self.history.border_subtitle = f"{count:,}{'' if self._ended else ' and more below'}"
+
+    @on(Listing.Highlighted, "#history")
+    def _on_highlighted(self) -> None:
+        loading = any(worker.group == "load" and not worker.is_finished for worker in self.workers)
+        if not self._ended and not loading and self.history.cursor >= len(self.history.rows) - AHEAD:
+            self.run_worker(self.asked(self.more), group="load")
+
+    def action_filter_kind(self) -> None:
+        kinds = list(Kind)
+        self.kind = kinds[(kinds.index(self.kind) + 1) % len(kinds)]
+        self.run_worker(self.asked(self._fill), group="load", exclusive=True)
+
+    def action_filter_asset(self) -> None:
+        symbols = sorted(self.state.wallet.positions)
+        assets = ["", CASH, *([DEBT] if self.state.wallet.debt_cents or self.standing.credit_cents else [])]
+        assets += symbols
+        self.asset = assets[(assets.index(self.asset) + 1) % len(assets)] if self.asset in assets else ""
+        self.rows, self._token, self._ended = [], "", False
+        self._entitle()
+        self.reload()
+
+
+def _sums(
+    state: State, standing: Standing, narrow: bool, zone: tzinfo, width: int
+) -> tuple[Sequence[Line], int]:
+    """The sums as lines; where it is narrow, two beside each other."""
+    wallet = state.wallet
+    if not wallet.loaded:
+        return [[("loading…", ("muted",))]], 0
+    worth = sum(value_cents(state, position) for position in wallet.positions.values())
+    gain = gain_cents(state)
+    tone = "up" if gain > 0 else "down" if gain < 0 else "muted"
+    sums: list[tuple[str, str, tuple[str, ...]]] = [
+        ("Cash", money(wallet.cash_cents), ()),
+        ("held by orders", money(wallet.held_cents), ("muted",)),
+        ("free", money(wallet.free_cents), ("strong",)),
+        ("Positions", money(worth), ()),
+    ]
+    if wallet.debt_cents or standing.credit_cents:
+        sums.append(("Debt", money(-wallet.debt_cents), ("warn",) if wallet.debt_cents else ("muted",)))
+    if standing.credit_cents:
+        sums.append(("credit line", money(standing.credit_cents), ("muted",)))
+    sums += [("Net worth", money(equity_cents(state)), ("strong",)), ("P&L", signed_money(gain), (tone,))]
+    if standing.comeback_cents:
+        sums.append(("Loan to begin again", money(standing.comeback_cents), ("own",)))
+    if standing.fee_off_bps and standing.fee_off_until is not None:
+        until = f"{standing.fee_off_until.astimezone(zone):%a %H:%M}"
+        sums.append((f"Fees until {until}", f"{MINUS}{percent(standing.fee_off_bps)}", ("up",)))
+    room = (width - 3) // 2 if narrow else width
+    lines = [_pair(*one, room) for one in sums]
+    if not narrow:
+        return lines, 0
+    half = (len(lines) + 1) // 2
+    beside = [*lines[half:], []]
+    return [[*left, ("   ", ()), *right] for left, right in zip(lines[:half], beside, strict=False)], 0
+
+
+def _pair(label: str, value: str, tones: tuple[str, ...], width: int) -> Line:
+    dots = max(width - len(label) - len(value), 1)
+    return [(label, ("muted",)), (" " * dots, ()), (value, tones)]
