@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2, trading_pb2
+from bearpit.v1.announcements_pb2 import AnnounceRequest
 from bearpit_tui.app import BearpitApp
 from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.remote import connector
@@ -269,9 +270,9 @@ async def test_a_stop_waits_and_why_explains(server: Server) -> None:
 async def test_announcements_and_the_closing_are_told(server: Server) -> None:
     async with playing(server.address, "gil") as player, connect(server.address) as boss:
         await boss.sign_in(OPERATOR, OPERATOR_PASSWORD)
-        said = admin_pb2.AnnounceRequest(text="Lunch is served.", lifetime_seconds=60)
-        await boss.admin.Announce(said)
-        await player.until(lambda: any(one.text for one in player.screen.state.status.announcements))
+        said = AnnounceRequest(title="Lunch is served.", lifetime_seconds=60)
+        await boss.announcements.Announce(said)
+        await player.until(lambda: any(one.title for one in player.screen.state.status.announcements))
         closed = admin_pb2.MARKET_OVERRIDE_CLOSED
         await boss.admin.SetMarketOverride(admin_pb2.SetMarketOverrideRequest(override=closed))
         await player.until(lambda: player.said == "The market is closed; orders can still be cancelled")

@@ -6,6 +6,7 @@ import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import market_pb2
+from bearpit.v1.announcements_pb2 import AnnounceRequest
 from bearpit_server.events import log
 from bearpit_server.storage.models import (
     Account,
@@ -239,23 +240,23 @@ async def test_one_is_halted_by_itself_and_all_together(operator: Client, venue:
 async def test_an_announcement_stands_until_the_next_or_its_end(operator: Client) -> None:
     async def standing() -> list[str]:
         request = pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, validate_only=True)
-        return [made.text for made in (await operator.admin.SetMarketOverride(request)).status.announcements]
+        return [made.title for made in (await operator.admin.SetMarketOverride(request)).status.announcements]
 
-    first = (await operator.admin.Announce(pb.AnnounceRequest(text="first"))).announcement
+    first = (await operator.announcements.Announce(AnnounceRequest(title="first"))).announcement
     assert (first.author, first.HasField("expires_at")) == (OPERATOR, False)
     assert await standing() == ["first"]
-    await operator.admin.Announce(pb.AnnounceRequest(text="second", lifetime_seconds=60))
+    await operator.announcements.Announce(AnnounceRequest(title="second", lifetime_seconds=60))
     assert await standing() == ["second"]
-    await operator.admin.Announce(pb.AnnounceRequest(text="third"))
+    await operator.announcements.Announce(AnnounceRequest(title="third"))
     assert await standing() == ["third", "second"]
     for bad in (
-        pb.AnnounceRequest(text=""),
-        pb.AnnounceRequest(text="x" * 281),
-        pb.AnnounceRequest(text="a\nb"),
-        pb.AnnounceRequest(text="x", lifetime_seconds=-1),
-        pb.AnnounceRequest(text="x", lifetime_seconds=INT64),
+        AnnounceRequest(title=""),
+        AnnounceRequest(title="x" * 281),
+        AnnounceRequest(title="a\nb"),
+        AnnounceRequest(title="x", lifetime_seconds=-1),
+        AnnounceRequest(title="x", lifetime_seconds=INT64),
     ):
-        assert (await refused(operator.admin.Announce(bad))).reason == "INVALID_FIELD"
+        assert (await refused(operator.announcements.Announce(bad))).reason == "INVALID_FIELD"
 
 
 # --- orders and trades -----------------------------------------------------------------------------

@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2 as pb
+from bearpit.v1.announcements_pb2 import AnnounceRequest
 from bearpit_server.events import log
 from bearpit_server.game import doctor
-from bearpit_server.services.permissions import PERMISSIONS
+from bearpit_server.services.permissions import ACCESS
 from bearpit_server.storage.models import (
     Event,
 )
@@ -22,7 +23,7 @@ INT64 = 2**63 - 1
 # --- who may ---------------------------------------------------------------------------------------
 
 ADMIN_METHODS = sorted(
-    path.rpartition("/")[2] for path in PERMISSIONS if path.startswith("/bearpit.v1.AdminService/")
+    path.rpartition("/")[2] for path in ACCESS if path.startswith("/bearpit.v1.AdminService/")
 )
 
 
@@ -58,7 +59,6 @@ MUTATIONS: list[Callable[..., Message]] = [
     lambda **more: pb.SetScheduleRequest(
         schedule=pb.Schedule(days=[1], opens="09:00", closes="17:00", time_zone="UTC"), **more
     ),
-    lambda **more: pb.AnnounceRequest(text="hello", **more),
     lambda **more: pb.UpdateSettingsRequest(values={"fee_bps": "5", "max_open_orders": "3"}, **more),
     lambda **more: pb.CreateServiceTokenRequest(name="board", scopes=["market.read"], **more),
     lambda **more: pb.RevokeServiceTokenRequest(name="kiosk", **more),
@@ -134,7 +134,7 @@ async def test_a_service_token_reads_what_its_scope_allows_until_it_is_revoked(
     async with connect(venue.address) as board:
         board.use_service_token(made.secret)
         await board.admin.ListPlayers(pb.ListPlayersRequest())
-        error = await refused(board.admin.Announce(pb.AnnounceRequest(text="hello")))
+        error = await refused(board.announcements.Announce(AnnounceRequest(title="hello")))
         assert error.reason == "NOT_ALLOWED"
         await operator.admin.RevokeServiceToken(pb.RevokeServiceTokenRequest(name="BOARD"))
         error = await refused(board.admin.ListPlayers(pb.ListPlayersRequest()))
@@ -153,7 +153,7 @@ async def test_every_change_is_audited_with_actor_address_and_request(operator: 
     me = operator.player
     assert me is not None
     await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", request_id="make"))
-    await operator.admin.Announce(pb.AnnounceRequest(text="hi", request_id="say"))
+    await operator.announcements.Announce(AnnounceRequest(title="hi", request_id="say"))
     answer = await operator.admin.ListEvents(pb.ListEventsRequest(type_prefix="player.", newest_first=True))
     created = answer.events[0]
     assert (created.type, created.actor_id) == ("player.created", me.player_id)
@@ -163,28 +163,28 @@ async def test_every_change_is_audited_with_actor_address_and_request(operator: 
 
 async def test_events_are_read_on_from_a_position_without_gaps(operator: Client) -> None:
     for n in range(5):
-        await operator.admin.Announce(pb.AnnounceRequest(text=f"number {n}"))
+        await operator.announcements.Announce(AnnounceRequest(title=f"number {n}"))
     texts, after = [], ""
     while True:
         request = pb.ListEventsRequest(after=after, page_size=2, type_prefix="announcement.")
         page = await operator.admin.ListEvents(request)
-        texts += [json.loads(event.payload_json)["text"] for event in page.events]
+        texts += [json.loads(event.payload_json)["title"] for event in page.events]
         after = page.position
         if not page.events:
             break
     assert texts == [f"number {n}" for n in range(5)]
-    await operator.admin.Announce(pb.AnnounceRequest(text="later"))
+    await operator.announcements.Announce(AnnounceRequest(title="later"))
     page = await operator.admin.ListEvents(pb.ListEventsRequest(after=after))
     assert [event.type for event in page.events] == ["announcement.made"]
 
 
 async def test_from_the_newest_one_goes_on_and_misses_none(operator: Client) -> None:
-    await operator.admin.Announce(pb.AnnounceRequest(text="before"))
+    await operator.announcements.Announce(AnnounceRequest(title="before"))
     newest = await operator.admin.ListEvents(pb.ListEventsRequest(newest_first=True, page_size=1))
-    await operator.admin.Announce(pb.AnnounceRequest(text="after"))
+    await operator.announcements.Announce(AnnounceRequest(title="after"))
     on = await operator.admin.ListEvents(pb.ListEventsRequest(after=newest.position))
     fresh = [event for event in on.events if event.position != newest.events[0].position]
-    assert [json.loads(event.payload_json)["text"] for event in fresh] == ["after"]
+    assert [json.loads(event.payload_json)["title"] for event in fresh] == ["after"]
 
 
 @pytest.mark.parametrize(

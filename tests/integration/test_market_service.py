@@ -10,6 +10,7 @@ from bearpit.v1 import market_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import QuoteRecord, TradeRecord
 from bearpit_server.game import announcements, market
+from bearpit_server.game.announcements import Draft
 from bearpit_server.rules.candles import DAY, MINUTE, PERIODS, QUARTER, Candle, bucket, fold
 from bearpit_server.rules.sessions import Override, Schedule
 from bearpit_server.storage import bulk, candles, clock
@@ -323,7 +324,7 @@ async def test_the_status_tells_phase_schedule_and_announcements(stage: Stage) -
         hours = Schedule(days=(1,), opens="09:00", closes="17:00", time_zone="Europe/Vienna")
         await stage.database.run(market.set_schedule, hours, HOUSE_ORIGIN)
         await stage.database.run(market.set_override, Override.NONE, HOUSE_ORIGIN)
-        await stage.database.run(announcements.announce, "Hello", 60, "house", HOUSE_ORIGIN)
+        await stage.database.run(announcements.announce, Draft("Hello", lifetime_seconds=60), HOUSE_ORIGIN)
         stub = await stage.market()
         status = (await stub.GetMarketStatus(pb.GetMarketStatusRequest(), metadata=ME)).status
     finally:
@@ -332,4 +333,4 @@ async def test_the_status_tells_phase_schedule_and_announcements(stage: Stage) -
     assert status.next_change_at.ToDatetime(UTC) == monday + timedelta(hours=1)
     assert status.time_zone == "Europe/Vienna"
     assert status.server_time.ToDatetime(UTC) == monday
-    assert [said.text for said in status.announcements] == ["Hello"]
+    assert [said.title for said in status.announcements] == ["Hello"]

@@ -10,6 +10,7 @@ from bearpit.v1 import market_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import QuoteRecord, StatusChange
 from bearpit_server.game import announcements, market
+from bearpit_server.game.announcements import Draft
 from bearpit_server.rules.sessions import Override
 from bearpit_server.services import streaming
 from bearpit_server.services.streaming import SerializeOnce
@@ -148,13 +149,13 @@ async def test_the_status_comes_again_after_each_change(stage: Stage) -> None:
 
     def open_market() -> None:
         market.set_override(Override.OPEN, HOUSE_ORIGIN)
-        announcements.announce("Good morning", 60, "house", HOUSE_ORIGIN)
+        announcements.announce(Draft("Good morning", lifetime_seconds=60), HOUSE_ORIGIN)
 
     await stage.database.run(open_market)
     stage.bus.publish([StatusChange()])
     second = await read(call)
     assert second.update.phase == pb.PHASE_OPEN
-    assert [said.text for said in second.update.announcements] == ["Good morning"]
+    assert [said.title for said in second.update.announcements] == ["Good morning"]
 
 
 async def test_every_stream_beats_when_it_is_quiet(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

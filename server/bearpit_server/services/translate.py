@@ -27,7 +27,7 @@ from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage.models import Instrument, Player, ServiceToken, Shard
 from bearpit_server.storage.settings import Settings
 
-ROLES = {name: auth_pb2.Role.Value(f"ROLE_{name.upper()}") for name in roles.ROLES}
+ROLES = {name: cast(auth_pb2.Role, auth_pb2.Role.Value(f"ROLE_{name.upper()}")) for name in roles.ROLES}
 
 
 @lru_cache(maxsize=256)
@@ -124,10 +124,17 @@ def announcement(made: Announced) -> market_pb2.Announcement:
     """A word from the operators."""
     return market_pb2.Announcement(
         announcement_id=made.announcement_id,
-        title=made.text,
+        title=made.title,
+        body=made.body,
+        priority=cast(market_pb2.Priority, int(made.priority)),
+        audience=cast(market_pb2.Audience, int(made.audience)),
+        team=made.team,
+        role=made.role,
         author=made.author,
         created_at=timestamp(made.created_at),
+        starts_at=timestamp(made.starts_at),
         expires_at=None if made.expires_at is None else timestamp(made.expires_at),
+        state=cast(market_pb2.AnnouncementState, int(made.state)),
     )
 
 
