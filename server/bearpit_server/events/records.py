@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from bearpit_server.rules.notices import Unread
 from bearpit_server.rules.record import record
 
 
@@ -90,6 +91,14 @@ class NotificationChange:
     reference: str
     data: str
     created_at: datetime
+
+
+@record
+class InboxRecord:
+    """An inbox as a stream of it begins: how much is unread, and the latest of that, newest first."""
+
+    unread: Unread
+    latest: tuple[NotificationChange, ...]
 
 
 @record

@@ -9,6 +9,7 @@ from bearpit.v1 import market_pb2, trading_pb2, wallet_pb2, windows_pb2
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import (
+    DuelChange,
     OrderChange,
     QuoteRecord,
     StatusChange,
@@ -16,9 +17,11 @@ from bearpit_server.events.records import (
     WalletChange,
     WindowChange,
 )
+from bearpit_server.game.duels.listing import Shown, alive
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.services import translate, window_messages
+from bearpit_server.services.duels import DuelHub
 from bearpit_server.services.market import (
     Exchange,
     Status,
@@ -66,11 +69,15 @@ class Streams:
         async def read_windows() -> windows_pb2.Windows:
             return await database.run(window_messages.overview)
 
+        async def read_duels() -> Sequence[Shown]:
+            return await database.run(alive)
+
         self.prices = PriceHub(exchange.quotes, prices_frame, self.open)
         self.books = BookHub(exchange.depth, book_frame, self.open)
         self.trades = TradeHub(database, trades_frame, self.open)
         self.status = StatusHub(read, status_frame, self.open)
         self.windows = StatusHub(read_windows, windows_frame, self.open)
+        self.duels: DuelHub = StatusHub(read_duels, lambda frame: frame, self.open)
         self.orders = OrderHub(watched, database, recording, orders_frame, self.open)
         self.wallets = WalletHub(watched, database, wallet_frame, self.open)
         bus.subscribe(QuoteRecord, self.prices.feed)
@@ -78,6 +85,7 @@ class Streams:
         bus.subscribe(TradeRecord, self.trades.feed)
         bus.subscribe(StatusChange, self.status.feed)
         bus.subscribe(WindowChange, self.windows.feed)
+        bus.subscribe(DuelChange, self.duels.feed)
         bus.subscribe(OrderChange, self.orders.feed)
         bus.subscribe(WalletChange, self.wallets.feed)
 

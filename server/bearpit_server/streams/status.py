@@ -1,10 +1,10 @@
-"""What is read again as a whole whenever it may have changed: the market's status, the trading windows."""
+"""What is read again as a whole whenever it may have changed: the market's status, the windows, the duels."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from itertools import count
 from typing import Generic
 
-from bearpit_server.events.records import StatusChange, WindowChange
+from bearpit_server.events.records import DuelChange, StatusChange, WindowChange
 from bearpit_server.streams.latest import Latest, Refresh, Topic
 from bearpit_server.streams.subscription import C, Encode, F, OpenStreams, heartbeat, snapshot, update
 
@@ -21,7 +21,7 @@ class StatusHub(Generic[C, F]):
         self._topic: _Status[C, F] | None = None
         self._refresh = Refresh(self._show, self._fail, open_streams.timers)
 
-    def feed(self, records: Sequence[StatusChange | WindowChange]) -> None:
+    def feed(self, records: Sequence[StatusChange | WindowChange | DuelChange]) -> None:
         """Hear that it may have changed."""
         if self._topic is not None:
             self._refresh.touch()
