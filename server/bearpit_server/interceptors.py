@@ -25,7 +25,7 @@ from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.callers import Call, Caller, enter, not_signed_in
 from bearpit_server.identity.rates import Rates, address_of
 from bearpit_server.rules.refusals import Refused, frozen
-from bearpit_server.rules.roles import granting
+from bearpit_server.rules.roles import not_allowed
 from bearpit_server.services import errors, wire
 from bearpit_server.services.permissions import ACCESS, Access, Rate
 
@@ -66,13 +66,14 @@ _metadata: ContextVar[tuple[tuple[str, str | bytes], ...]] = ContextVar("metadat
 class _Stream:
     """An open stream: whose, and why it has to end, once it has to."""
 
-    __slots__ = ("caller", "refusal", "task", "token")
+    __slots__ = ("access", "caller", "refusal", "task", "token")
 
-    def __init__(self, caller: Caller | None, token: str) -> None:
+    def __init__(self, caller: Caller | None, token: str, access: Access) -> None:
         task = asyncio.current_task()
         assert task is not None, "grpc.aio serves each call in a task"
         self.caller = caller
         self.token = token
+        self.access = access
         self.task = task
         self.refusal: Refused | None = None
 
@@ -126,12 +127,12 @@ class Gate(grpc.aio.ServerInterceptor):
             await self.recheck()
 
     async def recheck(self) -> None:
-        """Check every open stream's sign-in once."""
+        """Check once of every open stream whether it would be let in now."""
         for stream in list(self._streams):
             if stream.caller is None:
                 continue
             try:
-                await self._authority.confirm(stream.caller, stream.token)
+                _check(await self._authority.confirm(stream.caller, stream.token), stream.access)
             except Refused as refusal:
                 if refusal.reason != "DATABASE_UNAVAILABLE":
                     stream.end(refusal)
@@ -160,8 +161,10 @@ class Gate(grpc.aio.ServerInterceptor):
             if caller is None:
                 caller = await self._authority.authenticate(token)
             _check(caller, access)
-            self._rates.call_by(caller.player_id or caller.name)
+            self._rates.call_by(caller.actor_id or caller.name)
             call = Call(method, address, caller)
+            if caller.operator_id:
+                await self._authority.witness(call)
         enter(call)
         return call, token
 
@@ -256,7 +259,7 @@ class Gate(grpc.aio.ServerInterceptor):
                 allowed=MAX_STREAMS,
                 used=used,
             )
-        stream = _Stream(call.caller, token)
+        stream = _Stream(call.caller, token, self._accesses[call.method])
         self._streams.add(stream)
         self._streams_of[owner] += 1
         try:
@@ -333,22 +336,23 @@ def _bearer() -> str:
 
 
 def _check(caller: Caller, access: Access) -> None:
-    """Raises Refused NOT_ALLOWED or PLAYER_FROZEN."""
+    """Raises Refused NOT_ALLOWED, PLAYER_FROZEN or NOT_WHILE_IMPERSONATING."""
     needed = access.permission
     assert needed is not None, "what is public is let in before"
     if caller.is_service:
         if access.scope == "*" or access.scope in caller.scopes:
             return
         raise Refused("NOT_ALLOWED", "this token's scopes do not allow this; ask an operator for another")
+    if access.in_person and caller.operator_id:
+        raise Refused(
+            "NOT_WHILE_IMPERSONATING",
+            f"nobody does this through the eyes of {caller.name}; sign in as yourself",
+        )
     if caller.may(needed):
         return
     if needed in caller.permissions:
         raise frozen()
-    raise Refused(
-        "NOT_ALLOWED",
-        f"this needs the permission {needed}, which {', '.join(granting(needed))} has; ask an operator",
-        permission=needed,
-    )
+    raise not_allowed(f"this needs the permission {needed}", needed)
 
 
 def _is_order(request: Message) -> bool:

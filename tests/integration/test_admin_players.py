@@ -58,7 +58,7 @@ async def bid(venue: Venue, client: Client) -> int:
 async def test_a_new_player_has_the_games_starting_cash_by_a_posting(operator: Client, venue: Venue) -> None:
     made = await operator.admin.CreatePlayer(pb.CreatePlayerRequest(name="ada", password=PASSWORD))
     assert made.password == ""
-    assert made.player.role == auth_pb2.ROLE_PLAYER
+    assert list(made.player.roles) == [auth_pb2.ROLE_PLAYER]
     found = await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ADA"))
     assert found.wallet.cash_cents == 1_000_000
     [grant] = await venue.database.run(wallets.movements, made.player.player_id, wallets.EVERYTHING, None, 9)
@@ -315,11 +315,11 @@ def test_the_first_operator_is_made_once(postgres: Postgres) -> None:
         create_first_operator(database, "ada", PASSWORD)
         with pytest.raises(Refused, match="operator already, ada") as refusal:
             create_first_operator(database, "bob", PASSWORD)
-        assert "`bearpit-admin players create NAME --role operator`" in refusal.value.message
+        assert "`bearpit-admin player create NAME --role admin`" in refusal.value.message
         assert refusal.value.reason == "ALREADY_EXISTS"
         with database.transaction():
             ada = players.get("ada")
-            assert ada.role == "admin"
+            assert ada.roles == ["admin"]
             assert wallets.of(ada.id).cash_cents == 1_000_000
 
 

@@ -47,7 +47,8 @@ async def test_a_new_player_is_signed_in_and_has_the_starting_cash(door: Door) -
     client = await door.client()
     player = await client.register("Ada", PASSWORD)
     assert await me(client) == player == client.player
-    assert (player.name, player.role, player.disabled) == ("Ada", pb.ROLE_PLAYER, False)
+    assert (player.name, list(player.roles), player.disabled) == ("Ada", [pb.ROLE_PLAYER], False)
+    assert list(player.permissions) == ["LOOK", "PLAY"]
     assert await door.database.run(cash_of, player.player_id) == 12_345
 
 
@@ -189,7 +190,7 @@ async def test_the_first_operator_can_be_made_on_the_database_alone(door: Door) 
         players.create_player, "root", door.passwords.hash_now(PASSWORD), [ADMIN], 0, HOUSE_ORIGIN
     )
     client = await door.client()
-    assert (await client.sign_in("root", PASSWORD)).role == pb.ROLE_ADMIN
+    assert list((await client.sign_in("root", PASSWORD)).roles) == [pb.ROLE_ADMIN]
     assert made.id == client.player.player_id  # type: ignore[union-attr]
 
 

@@ -30,7 +30,7 @@ async def second(floor: Venue) -> Client:
     """Another operator."""
     operator = await floor.operator()
     if not floor.rows("SELECT 1 FROM players WHERE name = 'second'"):
-        request = admin_pb2.CreatePlayerRequest(name="second", password=PASSWORD, role=auth_pb2.ROLE_ADMIN)
+        request = admin_pb2.CreatePlayerRequest(name="second", password=PASSWORD, roles=[auth_pb2.ROLE_ADMIN])
         await operator.admin.CreatePlayer(request)
     return await floor.sign_in("second")
 

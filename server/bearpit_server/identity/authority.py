@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bearpit_server.events.log import Logged, Origin
-from bearpit_server.identity import players, service_tokens, sign_ins, tokens
-from bearpit_server.identity.callers import Caller, not_signed_in
+from bearpit_server.identity import impersonation, players, service_tokens, sign_ins, tokens
+from bearpit_server.identity.callers import Call, Caller, not_signed_in
 from bearpit_server.identity.names import MAX_PASSWORD, check_name, check_password
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.sign_ins import Failure, Opened
 from bearpit_server.identity.standings import FRESH_FOR, Standing, Standings
 from bearpit_server.identity.tokens import AccessTokens, Claims
 from bearpit_server.rules.refusals import Refused
-from bearpit_server.rules.roles import PLAYER
+from bearpit_server.rules.roles import PLAYER, Permission
 from bearpit_server.storage import requests
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
@@ -72,40 +72,53 @@ class Authority:
             caller, read_at = self._services.get(tokens.digest(token), (None, 0.0))
             return caller if self._clock() - read_at <= FRESH_FOR else None
         claims = self._access.read(token, now().timestamp())
-        standing = self._standings.fresh(claims.player_id)
-        return _caller(standing, claims) if standing is not None and _holds(standing, claims) else None
+        player, holder = self._standings.fresh(claims.player_id), self._standings.fresh(claims.holder_id)
+        if player is None or holder is None or _fault(player, holder, claims) is not None:
+            return None
+        return _caller(player, holder, claims)
 
     async def authenticate(self, token: str) -> Caller:
-        """Who holds a token. Raises Refused NOT_SIGNED_IN, PLAYER_DISABLED or DATABASE_UNAVAILABLE."""
+        """Who holds a token. Raises Refused NOT_SIGNED_IN, PLAYER_DISABLED or DATABASE_UNAVAILABLE.
+
+        One to look through a player's eyes holds no longer than its operator's sign-in, and the right to it.
+        """
         caller = self.recognise(token)
         if caller is not None:
             return caller
         if token.startswith(tokens.SERVICE_PREFIX):
             return await self._service(token)
         claims = self._access.read(token, now().timestamp())
-        standing = await self._standings.read(claims.player_id)
-        if standing is not None and standing.disabled:
-            raise _disabled()
-        if standing is None or not _holds(standing, claims):
-            raise not_signed_in("this sign-in has ended; sign in again")
-        return _caller(standing, claims)
+        player = holder = await self._standings.read(claims.player_id)
+        if claims.operator_id:
+            holder = await self._standings.read(claims.operator_id)
+        if player is None or holder is None:
+            raise _ended()
+        if (fault := _fault(player, holder, claims)) is not None:
+            raise fault
+        return _caller(player, holder, claims)
 
-    async def confirm(self, caller: Caller, token: str) -> None:
+    async def confirm(self, caller: Caller, token: str) -> Caller:
         """Check that a caller's sign-in still holds, though the access token may have ended meanwhile.
 
-        Raises Refused like `authenticate`. For streams, which outlive the token that opened them.
+        Returns the caller as it is now. Raises Refused like `authenticate`. For streams, which outlive the
+        token that opened them; but for those through another's eyes, which end with it.
         """
-        if caller.is_service:
-            await self.authenticate(token)
-            return
+        if caller.is_service or caller.operator_id:
+            return await self.authenticate(token)
         standing = self._standings.fresh(caller.player_id) or await self._standings.read(caller.player_id)
         if standing is not None and standing.disabled:
             raise _disabled()
         if standing is None or caller.sign_in_id not in standing.sign_ins:
-            raise not_signed_in("this sign-in has ended; sign in again")
+            raise _ended()
+        return replace(caller, permissions=standing.permissions, frozen=standing.frozen)
+
+    async def witness(self, call: Call) -> None:
+        """Log a call that is made through a player's eyes. Raises Refused DATABASE_UNAVAILABLE."""
+        if call.caller is not None and call.caller.operator_id:
+            await self._database.run(impersonation.witness, call)
 
     def forget(self, player_id: int) -> None:
-        """A player's password, role, sign-ins or being disabled has been changed, and that is committed."""
+        """A player's password, roles, sign-ins or being disabled has been changed, and that is committed."""
         self._standings.forget(player_id)
 
     def forget_services(self) -> None:
@@ -135,14 +148,22 @@ class Authority:
 
     # --- signing in and out ---------------------------------------------------------------------
 
-    async def register(self, name: str, password: str, request_id: str, origin: Origin) -> SignedIn:
-        """Make a player and sign it in.
+    async def register(
+        self,
+        name: str,
+        password: str,
+        request_id: str,
+        origin: Origin,
+        welcome: Callable[[Player], None] = lambda _: None,
+    ) -> SignedIn:
+        """Make a player and sign it in; `welcome` is what else is done in that transaction.
 
         The answer holds tokens, and those are not kept: a replay, the same request id and name with the
         right password, signs the same player in anew. With another name or password the id is refused
         as reused. Of the request only the name is remembered; a quick hash of a password is kept nowhere.
 
-        Raises Refused INVALID_FIELD, REGISTRATION_CLOSED, ALREADY_EXISTS or REQUEST_ID_REUSED.
+        Raises Refused INVALID_FIELD, REGISTRATION_CLOSED, ALREADY_EXISTS, REQUEST_ID_REUSED, or what
+        `welcome` raises; then there is no player.
         """
         requests.check_id(request_id)
         check_name(name)
@@ -154,7 +175,9 @@ class Authority:
                 )
             password_hash = await self.passwords.hash(password)
             try:
-                opened = await self._database.run(self._register, name, password_hash, request_id, origin)
+                opened = await self._database.run(
+                    self._register, name, password_hash, request_id, origin, welcome
+                )
                 return self._issue(opened)
             except Refused as refusal:
                 # Two like requests at once: the slower one finds the name taken by its own twin.
@@ -171,10 +194,18 @@ class Authority:
         earlier = await self._database.run(requests.recall, HOUSE, request_id, _REGISTER, name.encode())
         return earlier is not None
 
-    def _register(self, name: str, password_hash: str, request_id: str, origin: Origin) -> Opened:
+    def _register(
+        self,
+        name: str,
+        password_hash: str,
+        request_id: str,
+        origin: Origin,
+        welcome: Callable[[Player], None],
+    ) -> Opened:
         cash = self._settings.number("starting_cash_cents")
         credit = self._settings.number("credit_line_cents")
         player = players.create_player(name, password_hash, [PLAYER], cash, origin, credit)
+        welcome(player)
         requests.remember(HOUSE, request_id, _REGISTER, name.encode(), str(player.id).encode())
         return sign_ins.begin(player, origin)
 
@@ -214,7 +245,7 @@ class Authority:
             )
         if outcome is Failure.DISABLED:
             raise _disabled()
-        raise not_signed_in("this sign-in has ended; sign in again")
+        raise _ended()
 
     async def sign_out(self, refresh_token: str, origin: Origin) -> None:
         """End the sign-in of a refresh token, its access tokens too; an unknown one is no error."""
@@ -238,6 +269,12 @@ class Authority:
         opened = await self._database.run(_change_password, player, new_hash, origin)
         self.forget(player_id)
         return self._issue(opened)
+
+    def lend_eyes(self, player: Player, operator: Player, sign_in_id: int) -> tuple[str, datetime]:
+        """A token to look through a player's eyes, and its end."""
+        return self._access.issue_eyes(
+            player.id, player.name, operator.id, operator.token_epoch, sign_in_id, now()
+        )
 
     async def player(self, player_id: int) -> Player:
         """The player of that id."""
@@ -270,15 +307,37 @@ def _change_password(player: Player, new_hash: str, origin: Origin) -> Opened:
     return sign_ins.begin(changed, origin)
 
 
-def _holds(standing: Standing, claims: Claims) -> bool:
-    return claims.epoch == standing.epoch and claims.sign_in_id in standing.sign_ins and not standing.disabled
+def _fault(player: Standing, holder: Standing, claims: Claims) -> Refused | None:
+    """Why a token does not hold, whose player and holder stand so; None: it does."""
+    if player.disabled or holder.disabled:
+        return _disabled()
+    if claims.epoch != holder.epoch or claims.sign_in_id not in holder.sign_ins:
+        return _ended()
+    if claims.operator_id and not _may_look_through(holder, player):
+        return not_signed_in("you may no longer look through this player's eyes; sign in as yourself")
+    return None
 
 
-def _caller(standing: Standing, claims: Claims) -> Caller:
+def _may_look_through(operator: Standing, player: Standing) -> bool:
+    """Whether an operator may look through a player's eyes: nobody gets more permissions by that."""
+    able = Permission.IMPERSONATE in operator.permissions and not operator.frozen
+    return able and player.permissions <= operator.permissions
+
+
+def _caller(player: Standing, holder: Standing, claims: Claims) -> Caller:
     return Caller(
-        claims.player_id, standing.name, standing.permissions, sign_in_id=claims.sign_in_id,
-        frozen=standing.frozen,
-    )  # fmt: skip
+        claims.player_id,
+        player.name,
+        player.permissions,
+        sign_in_id=claims.sign_in_id,
+        frozen=player.frozen,
+        operator_id=claims.operator_id,
+        operator=holder.name if claims.operator_id else "",
+    )
+
+
+def _ended() -> Refused:
+    return not_signed_in("this sign-in has ended; sign in again")
 
 
 def _bad_credentials() -> Refused:

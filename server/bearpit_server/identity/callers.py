@@ -13,7 +13,8 @@ class Caller:
     """A person or a service whose token has been checked.
 
     `player_id` is 0 for a service, which has `scopes` in place of permissions; `sign_in_id` tells the
-    caller's sign-ins apart, 0 for a service.
+    caller's sign-ins apart, 0 for a service. An operator who looks through a player's eyes is that player
+    to the services, with the player's permissions; `operator_id` and the sign-in are the operator's.
     """
 
     player_id: int
@@ -23,11 +24,19 @@ class Caller:
     sign_in_id: int = 0
     frozen: bool = False
     """Whether all that is left is to look."""
+    operator_id: int = 0
+    operator: str = ""
+    """The operator's name; empty: the player itself calls."""
 
     @property
     def is_service(self) -> bool:
         """Whether no person calls."""
         return not self.player_id
+
+    @property
+    def actor_id(self) -> int:
+        """Who answers for what the call does, in the event log."""
+        return self.operator_id or self.player_id
 
     def may(self, permission: Permission) -> bool:
         """Whether the caller is allowed something, now."""
@@ -61,7 +70,7 @@ def signed_in() -> Caller:
 def origin(request_id: str = "") -> Origin:
     """Where the current call comes from, for the event log."""
     call = _current.get()
-    return Origin(call.caller.player_id if call.caller else 0, call.address, request_id)
+    return Origin(call.caller.actor_id if call.caller else 0, call.address, request_id)
 
 
 def not_signed_in(message: str = "sign in first") -> Refused:

@@ -1,17 +1,19 @@
 """Players in the database. Every function runs inside the caller's transaction and logs what it changes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
 
 import peewee as pw
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Origin
 from bearpit_server.identity import sign_ins
+from bearpit_server.identity.callers import Caller
 from bearpit_server.identity.names import check_name, is_name
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.refusals import Refused, not_found
-from bearpit_server.rules.roles import ROLES
+from bearpit_server.rules.roles import ADMIN, ROLES, Permission, lacking, permissions_of
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Account, Player
 
@@ -83,10 +85,12 @@ def by_id(player_id: int) -> Player:
 def set_disabled(player: Player, disabled: bool, origin: Origin) -> Player:
     """Disable or enable a player; one that is disabled is signed out everywhere.
 
-    Afterwards: `Authority.forget`, and cancel its orders.
+    Afterwards: `Authority.forget`, and cancel its orders. Raises Refused LAST_ADMIN.
     """
     if bool(player.disabled) == disabled:
         return player
+    if disabled:
+        _keep_an_admin_beside(player.id)
     change = {Player.disabled: disabled}
     if disabled:
         change[Player.token_epoch] = Player.token_epoch + 1
@@ -101,14 +105,79 @@ def set_disabled(player: Player, disabled: bool, origin: Origin) -> Player:
 def set_frozen(player: Player, frozen: bool, reason: str, origin: Origin) -> Player:
     """Freeze a player, who then can look and do nothing, or let him play again.
 
-    Afterwards: `Authority.forget`, and cancel its orders.
+    Afterwards: `Authority.forget`, and cancel its orders. Raises Refused LAST_ADMIN.
     """
     if bool(player.frozen) == frozen:
         return player
+    if frozen:
+        _keep_an_admin_beside(player.id)
     player = _update(player.id, {Player.frozen: frozen})
     kind = "player.frozen" if frozen else "player.unfrozen"
     log.append([Event(kind, f"player:{player.id}", origin, {"player_id": player.id, "reason": reason})])
     return player
+
+
+@dataclass(frozen=True, slots=True)
+class RolesChanged:
+    """What a change of roles did, in the order of the table."""
+
+    player: Player
+    gained: list[Permission]
+    lost: list[Permission]
+
+
+def set_roles(
+    name: str, roles: Collection[str], expected: Collection[str], caller: Caller, origin: Origin
+) -> RolesChanged:
+    """Say what a player is from now on; `expected`, if any, is what it must be until now.
+
+    Nobody grants what he has not got himself. Afterwards: `Authority.forget`. Raises Refused NOT_FOUND,
+    NOT_ALLOWED, NOT_POSSIBLE_NOW or LAST_ADMIN.
+    """
+    wanted = sorted(set(roles))
+    assert wanted and ROLES.keys() >= set(wanted), "roles are of the table"
+    player = get(name)
+    if ADMIN not in wanted:
+        _keep_an_admin_beside(player.id)
+    player = Player.select().where(Player.id == player.id).for_update("FOR NO KEY UPDATE").get()
+    if expected and set(expected) != set(player.roles):
+        has = ", ".join(player.roles)
+        raise Refused(
+            "NOT_POSSIBLE_NOW",
+            f"{player.name} is {has} by now; look at it, and say again what it shall be",
+            "expected_roles",
+            state=has,
+        )
+    before, after = permissions_of(player.roles), permissions_of(wanted)
+    lacking(after - before, caller.permissions, "granting this")
+    if wanted == sorted(player.roles):
+        return RolesChanged(player, [], [])
+    change = RolesChanged(
+        _update(player.id, {Player.roles: wanted}),
+        [permission for permission in Permission if permission in after - before],
+        [permission for permission in Permission if permission in before - after],
+    )
+    payload = {
+        "before": list(player.roles), "roles": wanted, "gained": change.gained, "lost": change.lost,
+    }  # fmt: skip
+    log.append([Event("player.roles_changed", f"player:{player.id}", origin, payload)])
+    return change
+
+
+def _keep_an_admin_beside(player_id: int) -> None:
+    """Raises Refused LAST_ADMIN for the last one who can run the game.
+
+    All of them are locked: of two admins who take each other's role away at once, the second is refused.
+    """
+    able = (Player.id == player_id) | (Player.roles.contains(ADMIN) & ~Player.disabled & ~Player.frozen)
+    rows = list(Player.select().where(able).order_by(Player.id).for_update("FOR NO KEY UPDATE"))
+    admins = [row for row in rows if ADMIN in row.roles and not row.disabled and not row.frozen]
+    if [row.id for row in admins] == [player_id]:
+        raise Refused(
+            "LAST_ADMIN",
+            f"{admins[0].name} is the last admin, and without one nobody runs the game; make another first",
+            "name",
+        )
 
 
 def set_password(

@@ -25,13 +25,20 @@ _CACHE_SIZE = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What an access token says. It holds while the player's epoch and sign-in still do."""
+    """What an access token says. It holds while its holder's epoch and sign-in still do."""
 
     player_id: int
     epoch: int
     sign_in_id: int
     expires_at: float
     """In epoch seconds."""
+    operator_id: int = 0
+    """Who looks through the player's eyes; 0: the player itself."""
+
+    @property
+    def holder_id(self) -> int:
+        """Whose sign-in it belongs to."""
+        return self.operator_id or self.player_id
 
 
 class AccessTokens:
@@ -43,9 +50,21 @@ class AccessTokens:
 
     def issue(self, player_id: int, epoch: int, sign_in_id: int, at: datetime) -> tuple[str, datetime]:
         """A new token and its end."""
+        return self._sign({"sub": str(player_id), "epoch": epoch, "sid": sign_in_id}, at)
+
+    def issue_eyes(
+        self, player_id: int, name: str, operator_id: int, epoch: int, sign_in_id: int, at: datetime
+    ) -> tuple[str, datetime]:
+        """A new token to look through a player's eyes, and its end; epoch and sign-in are the operator's.
+
+        The name is for the screen, which shows it before it has reached the server.
+        """
+        claims = {"sub": str(player_id), "name": name, "act": operator_id, "epoch": epoch, "sid": sign_in_id}
+        return self._sign(claims, at)
+
+    def _sign(self, claims: dict[str, object], at: datetime) -> tuple[str, datetime]:
         expires_at = at + ACCESS_LIFETIME
-        claims = {"sub": str(player_id), "epoch": epoch, "sid": sign_in_id, "exp": expires_at}
-        return jwt.encode(claims, self._secret, _ALGORITHM), expires_at
+        return jwt.encode({**claims, "exp": expires_at}, self._secret, _ALGORITHM), expires_at
 
     def read(self, token: str, at: float) -> Claims:
         """What a token says. Raises Refused NOT_SIGNED_IN for one that is expired or not ours.
@@ -78,6 +97,7 @@ class AccessTokens:
                 int(claims["epoch"]),
                 int(claims["sid"]),
                 float(claims["exp"]),
+                int(claims.get("act", 0)),
             )
         except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
             raise not_signed_in("this is not an access token of this game; sign in") from None

@@ -1,10 +1,11 @@
 """Who may do what: permissions, and the roles that grant them. A role may include other roles."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from enum import StrEnum
 from functools import cache
 
 from bearpit_server.rules.record import record
+from bearpit_server.rules.refusals import Refused
 
 
 class Permission(StrEnum):
@@ -95,6 +96,24 @@ def _permissions_of(roles: frozenset[str]) -> frozenset[Permission]:
     for name in roles & ROLES.keys():
         found |= ROLES[name].grants | permissions_of(ROLES[name].includes)
     return frozenset(found)
+
+
+def lacking(needed: Collection[Permission], has: Collection[Permission], deed: str) -> None:
+    """Raises Refused NOT_ALLOWED with what is missing for a deed, such as "granting these roles"."""
+    missing = [permission for permission in Permission if permission in needed and permission not in has]
+    if missing:
+        raise not_allowed(f"{deed} needs {', '.join(missing)}, which you have not got yourself", missing[0])
+
+
+def not_allowed(message: str, permission: Permission) -> Refused:
+    """The refusal of who lacks a permission, with the roles that have it."""
+    roles = granting(permission)
+    return Refused(
+        "NOT_ALLOWED",
+        f"{message}; {', '.join(roles)} would do: ask an admin",
+        permission=permission,
+        roles=",".join(roles),
+    )
 
 
 def granting(permission: Permission) -> list[str]:

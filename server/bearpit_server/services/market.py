@@ -110,7 +110,8 @@ def looker() -> int:
     """
     caller = signed_in()
     if (
-        not caller.may(Permission.PLAY)
+        caller.operator_id
+        or not caller.may(Permission.PLAY)
         or caller.may(Permission.MANAGE_MARKET)
         or caller.name.lower().startswith(HOUSE_BOTS)
     ):

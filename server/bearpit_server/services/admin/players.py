@@ -13,10 +13,11 @@ from bearpit_server.identity.names import check_name, check_password
 from bearpit_server.identity.passwords import make_up
 from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.refusals import invalid
+from bearpit_server.rules.roles import lacking, permissions_of
 from bearpit_server.rules.units import MAX_AMOUNT_CENTS
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
-from bearpit_server.services.admin.roles import may_grant
+from bearpit_server.services.admin.roles import named
 from bearpit_server.services.idempotency import Done, without_secret
 from bearpit_server.services.pages import Page
 
@@ -27,14 +28,15 @@ class Players(AtDesk):
     async def CreatePlayer(
         self, request: pb.CreatePlayerRequest, context: Context
     ) -> pb.CreatePlayerResponse:
-        """Make a player or an operator."""
+        """Make a player, or one of the staff."""
         check_name(request.name)
         cash = request.cash_cents
         if not request.HasField("cash_cents"):
             cash = self._desk.settings.number("starting_cash_cents")
         if not 0 <= cash <= MAX_AMOUNT_CENTS:
             raise invalid("cash_cents", f"give a number from 0 to {MAX_AMOUNT_CENTS}")
-        wanted = may_grant(request.roles or [auth_pb2.ROLE_PLAYER])
+        wanted = named(request.roles or [auth_pb2.ROLE_PLAYER])
+        lacking(permissions_of(wanted), signed_in().permissions, "granting this")
         made_up, password_hash = await self._password(request.password, request.validate_only)
 
         def work(by: Origin) -> Done[pb.CreatePlayerResponse]:
@@ -109,11 +111,13 @@ class Players(AtDesk):
 
         def work(by: Origin) -> Done[pb.ResetPasswordResponse]:
             player = players.get(request.name)
+            lacking(permissions_of(player.roles), permissions, f"a new password for {player.name}")
             players.set_password(player.id, password_hash, by)
             sign_ins.end_all(player.id, by)
             changed.append(player.id)
             return Done(pb.ResetPasswordResponse(password=made_up), kept=pb.ResetPasswordResponse())
 
+        permissions = signed_in().permissions
         changed: list[int] = []
         bare = pb.ResetPasswordRequest()
         bare.CopyFrom(request)
