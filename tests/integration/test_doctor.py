@@ -11,7 +11,7 @@ from bearpit_server.events import log
 from bearpit_server.events.log import HOUSE_ORIGIN, Event, Origin
 from bearpit_server.events.records import TradeRecord
 from bearpit_server.exchange.order_events import AMENDED, FILLED
-from bearpit_server.game import doctor, doctor_recent, instruments, ipo, transfers
+from bearpit_server.game import doctor, doctor_camp, doctor_recent, instruments, ipo, transfers
 from bearpit_server.game.doctor import Proof
 from bearpit_server.game.doctor_recent import BEGINNING
 from bearpit_server.game.instruments import Listing
@@ -39,6 +39,8 @@ from tests.venue import Venue
 AT = datetime(2026, 3, 2, 10, 0, 30, tzinfo=UTC)
 FEE_BPS = 25
 ADA, BOB = 1, 2
+CAMP = {rule.sentence for rule in doctor_camp.RULES}
+"""Rules of what there is nothing of here; the tests of each part find their sicknesses."""
 
 
 @pytest.fixture(scope="module", name="traded")
@@ -207,7 +209,7 @@ def test_every_rule_holds_of_a_healthy_house_and_has_looked_at_something(traded:
     with traded.transaction():
         proofs = doctor.check()
     assert {proof.rule for proof in proofs if not proof.holds} == set()
-    assert all(proof.checked for proof in proofs)
+    assert all(proof.checked for proof in proofs if proof.rule not in CAMP)
 
 
 def test_every_rule_holds_of_an_empty_house(postgres: Postgres) -> None:
@@ -420,7 +422,8 @@ SICKNESSES: list[tuple[str, str, set[str]]] = [
 
 
 def test_every_rule_has_a_sickness_that_it_finds() -> None:
-    assert set().union(*(found for _, _, found in SICKNESSES)) == {rule.sentence for rule in doctor.RULES}
+    rules = {rule.sentence for rule in doctor.RULES} - CAMP
+    assert set().union(*(found for _, _, found in SICKNESSES)) == rules
 
 
 @pytest.mark.parametrize(("name", "sql", "expected"), SICKNESSES, ids=[name for name, _, _ in SICKNESSES])

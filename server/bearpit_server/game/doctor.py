@@ -8,19 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
+from bearpit_server.game import doctor_camp
+from bearpit_server.game.doctor_rule import Rule as Rule
 from bearpit_server.storage import bulk
 from bearpit_server.storage.models import database
 
 SHOWN = 5
 """Violations that are listed; of the others, how many."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A sentence that must be true, and a query: a row for each thing checked, (whether broken, what)."""
-
-    sentence: str
-    sql: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +317,7 @@ RULES = (
     CANDLES,
     SEQUENCES,
     TRANSFERS,
+    *doctor_camp.RULES,
 )
 
 
