@@ -361,7 +361,7 @@ def bank(postgres: Postgres) -> Iterator[Database]:
 def test_no_adjustment_or_transfer_makes_or_destroys_anything(
     bank: Database, steps: list[tuple[str, str, str, int]], fee_bps: int
 ) -> None:
-    terms = Terms(fee_bps, 1)
+    terms = Terms(fee_bps, 1, 0)
     for kind, name, other, amount in steps:
         with bank.transaction():
             who, before = players.get(name), all_cash()

@@ -140,6 +140,24 @@ def enable(name: PlayerName, dry_run: DryRun = False) -> None:
     tell(f"enabled {changed.player.name}", dry_run)
 
 
+@app.command(epilog='Example: bearpit-admin player freeze mallory --reason "two accounts" --yes')
+def freeze(name: PlayerName, reason: Reason, yes: Yes = False, dry_run: DryRun = False) -> None:
+    """Let a player look, and do nothing else.
+
+    All open orders are cancelled. The reason is told to the player.
+    """
+    confirm(f"Freeze {name} and cancel all open orders?", yes, dry_run)
+    changed = _set_frozen(name, True, reason, dry_run)
+    tell(f"froze {changed.player.name}; {changed.cancelled_orders} open orders cancelled", dry_run)
+
+
+@app.command(epilog='Example: bearpit-admin player unfreeze mallory --reason "a mistake of ours"')
+def unfreeze(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
+    """Let a frozen player play again."""
+    changed = _set_frozen(name, False, reason, dry_run)
+    tell(f"unfroze {changed.player.name}", dry_run)
+
+
 @app.command(epilog="Example: bearpit-admin player reset-password ada --yes")
 def reset_password(
     name: PlayerName, password_file: PasswordFile = "", yes: Yes = False, dry_run: DryRun = False
@@ -226,6 +244,15 @@ def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     tell(opened.access_token)
     tell(f"  BEARPIT_TOKEN=... {screen_command()}", err=True)
     tell(f"  BEARPIT_TOKEN=... {again('orders list')}, and other commands that {name} may give", err=True)
+
+
+def _set_frozen(name: str, frozen: bool, reason: str, dry_run: bool) -> "wire.admin.SetFrozenResponse":
+    request = wire.admin.SetFrozenRequest(name=name, frozen=frozen, reason=reason, validate_only=dry_run)
+
+    async def work(client: "Client") -> "wire.admin.SetFrozenResponse":
+        return await client.admin.SetFrozen(request)
+
+    return run(work)
 
 
 def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPlayerDisabledResponse":
