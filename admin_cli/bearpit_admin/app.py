@@ -112,7 +112,7 @@ def options(
         sys.stdout.reconfigure(errors="replace")
 
 
-assert debt.app is player.app, "what players owe is said with `player`"
+debt.register(player.app)
 for group in (
     player, role, instruments, ipo, mechanism, window, settle, rollback, news, code, market, orders, trades,
     settings, token, context, demo,

@@ -42,6 +42,7 @@ EXPECTED_REFUSALS = {
     "TRANSFER_TO_SELF",
     "LIMIT_EXCEEDED",
     "PLAYER_DISABLED",
+    "IN_DEBT",
 }
 MOST_RESTARTS = 25
 """Each leaves the connections of its writers' threads open until the database is closed."""
@@ -56,6 +57,7 @@ class Trader:
         self.client: Client
         self.orders: list[int] = []
         self.cash = CASH
+        """Less what is owed."""
         self.shares = dict.fromkeys(symbols, SHARES)
         self.seen: set[tuple[int, int]] = set()
 
@@ -211,6 +213,26 @@ class Economy(RuleBasedStateMachine):
             sender.cash -= cents
             receiver.cash += cents
 
+    @rule(who=traders_, cents=st.sampled_from([0, 0, 5_000, 1_000_000]))
+    def set_credit(self, who: int, cents: int) -> None:
+        name = self.traders[who].name
+        request = admin_pb2.SetCreditRequest(name=name, credit_cents=cents, reason="for the fuzz")
+
+        async def lend() -> None:
+            await (await self.floor.operator()).admin.SetCredit(request)
+
+        self.run(lend())
+
+    @rule(who=traders_, cents=st.integers(0, 30_000))
+    def set_debt(self, who: int, cents: int) -> None:
+        trader = self.traders[who]
+        request = admin_pb2.SetDebtRequest(name=trader.name, debt_cents=cents, reason="for the fuzz")
+
+        async def owe() -> admin_pb2.SetDebtResponse:
+            return await (await self.floor.operator()).admin.SetDebt(request)
+
+        trader.cash -= cents - self.run(owe()).before_cents
+
     @rule(phase=st.sampled_from([OPEN, OPEN, PRE_OPEN, CLOSED]))
     def change_phase(self, phase: Any) -> None:
         self.run(self.floor.set_market(phase))
@@ -271,7 +293,7 @@ class Economy(RuleBasedStateMachine):
             trader.told(self.run(self.floor.fills(trader.client)))
             wallet = self.run(self.floor.wallet(trader.client))
             has = {position.symbol: position.quantity for position in wallet.positions}
-            assert wallet.cash_cents == trader.cash
+            assert wallet.cash_cents - wallet.debt_cents == trader.cash
             assert {symbol: has.get(symbol, 0) for symbol in self.symbols} == trader.shares
             held: dict[str, int] = defaultdict(int)
             for order in self.open_orders(trader):

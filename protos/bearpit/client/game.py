@@ -25,11 +25,14 @@ if TYPE_CHECKING:  # these exist in the types only
     from bearpit.v1.arcade_pb2_grpc import ArcadeServiceAsyncStub
     from bearpit.v1.auth_pb2_grpc import AuthServiceAsyncStub
     from bearpit.v1.booths_pb2_grpc import BoothServiceAsyncStub
+    from bearpit.v1.bus_pb2_grpc import BusServiceAsyncStub
     from bearpit.v1.channels_pb2_grpc import ChannelServiceAsyncStub
     from bearpit.v1.codes_pb2_grpc import CodeServiceAsyncStub
     from bearpit.v1.duels_pb2_grpc import DuelServiceAsyncStub
     from bearpit.v1.market_pb2_grpc import MarketServiceAsyncStub
+    from bearpit.v1.notifications_pb2_grpc import NotificationServiceAsyncStub
     from bearpit.v1.pricing_pb2_grpc import PricingServiceAsyncStub
+    from bearpit.v1.ranks_pb2_grpc import RankServiceAsyncStub
     from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceAsyncStub
     from bearpit.v1.teams_pb2_grpc import TeamServiceAsyncStub
     from bearpit.v1.trading_pb2_grpc import TradingServiceAsyncStub
@@ -99,6 +102,9 @@ class Client:
     pricing: "PricingServiceAsyncStub"
     windows: "WindowServiceAsyncStub"
     rollbacks: "RollbackServiceAsyncStub"
+    ranks: "RankServiceAsyncStub"
+    notifications: "NotificationServiceAsyncStub"
+    bus: "BusServiceAsyncStub"
     codes: "CodeServiceAsyncStub"
     duels: "DuelServiceAsyncStub"
     arcade: "ArcadeServiceAsyncStub"
