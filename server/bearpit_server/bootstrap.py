@@ -19,6 +19,10 @@ from bearpit.v1.windows_pb2_grpc import WindowServiceServicer
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from bearpit_server.channels.addresses import Addresses
+from bearpit_server.channels.outbox import Outbox
+from bearpit_server.channels.telegram import Telegram, bot_of
+from bearpit_server.channels.webhook import Webhook
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.delivery import Delivery
 from bearpit_server.events.following import Follower
@@ -27,7 +31,7 @@ from bearpit_server.events.records import DuelChange, StatusChange, WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
-from bearpit_server.game import announcements, debts
+from bearpit_server.game import announcements, debts, notifications
 from bearpit_server.game.chores import Chore, run_all
 from bearpit_server.game.doctor_rounds import Rounds, examine
 from bearpit_server.game.duels import limits
@@ -39,15 +43,19 @@ from bearpit_server.identity.rates import Guesses, Rates
 from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.listeners import find as find_listeners
 from bearpit_server.rollback.runner import Runner
+from bearpit_server.rules.channels import Kind as ChannelKind
 from bearpit_server.services.admin import AdminService, Desk, Vitals
 from bearpit_server.services.announcements import AnnouncementService
 from bearpit_server.services.arcade import ArcadeService
 from bearpit_server.services.auth import AuthService
 from bearpit_server.services.booths import BoothService
+from bearpit_server.services.bus import BusService
+from bearpit_server.services.channels import ChannelService
 from bearpit_server.services.codes import CodeService
 from bearpit_server.services.duels import Duels, DuelStreams
 from bearpit_server.services.guessing import GUESSES_SECONDS, Guessing
 from bearpit_server.services.market import Market
+from bearpit_server.services.notifications import WRITE_SECONDS, NotificationService
 from bearpit_server.services.pricing import PricingService
 from bearpit_server.services.rollbacks import RollbackService
 from bearpit_server.services.streaming import (
@@ -70,6 +78,7 @@ from bearpit_server.windows.scheduler import Scheduler
 
 GRACE_SECONDS = 2.0
 SWEEP_SECONDS = 3600.0
+TRIM_SECONDS = 60.0
 
 
 class MarketService(Market, MarketStreams, MarketServiceServicer):
@@ -234,6 +243,16 @@ async def serve(
         # Without the request's id: the exchange would remember it as a request to cancel.
         return len(await exchange.cancel_all(owner_id, instrument_id, Origin(by.actor_id, by.address)))
 
+    addresses = Addresses()
+    outbox = Outbox(
+        database,
+        settings,
+        {
+            ChannelKind.WEBHOOK: Webhook(addresses, lambda: settings.switch("webhook_private_addresses")),
+            ChannelKind.TELEGRAM: Telegram(bot_of()),
+        },
+    )
+    notices = NotificationService(database, bus, exchange, streams.notifications)
     runner = Runner(database, bus, partial(examine, database), cancel_all, windows_changed)
     names = _add_services(
         server,
@@ -247,7 +266,10 @@ async def serve(
         pricing=PricingService(desk, exchange),
         rollbacks=RollbackService(database, bus, runner),
         announcements=AnnouncementService(database, bus),
+        channels=ChannelService(database, bus, settings, outbox),
         codes=CodeService(desk, guessing),
+        notifications=notices,
+        bus=BusService(database, bus, settings, listeners),
         teams=TeamService(database, bus, settings, guessing),
         booths=BoothService(database, bus, settings, passwords, rates),
         arcade=ArcadeService(database, bus, settings),
@@ -257,7 +279,10 @@ async def serve(
         Chore("keeping the limits of duels", limits.SECONDS, Limits(database, bus).keep),
         Chore("logging wrong codes", GUESSES_SECONDS, guessing.log),
         Chore("forgetting old sign-ins", SWEEP_SECONDS, partial(_sweep, database)),
+        Chore("noting who is there", WRITE_SECONDS, notices.note_who_is_there),
+        Chore("dropping old notifications", TRIM_SECONDS, partial(_trim, database, settings)),
         Chore("charging interest", debts.LOOK_SECONDS, partial(debts.charge, database, bus, settings)),
+        Chore("forgetting old deliveries", SWEEP_SECONDS, outbox.sweep),
         Chore("announcing", announcements.LOOK_SECONDS, partial(announcements.publish, database, bus)),
     ]
     healths = health.aio.HealthServicer()
@@ -277,6 +302,7 @@ async def serve(
             engine.run(),
             follower.run(),
             listeners.run(),
+            outbox.run(),
             scheduler.run(),
             runner.run(),
             gate.watch(),
@@ -293,6 +319,7 @@ async def serve(
         await server.stop(GRACE_SECONDS)
         background.cancel()
         await asyncio.gather(background, return_exceptions=True)
+        await outbox.close()
         await engine.stop()
         passwords.close()
 
@@ -312,6 +339,11 @@ def _add_services(server: grpc.aio.Server, **servicers: object) -> list[str]:
         getattr(stubs, f"add_{service.name}Servicer_to_server")(servicer, server)
         names.append(service.full_name)
     return names
+
+
+async def _trim(database: Database, settings: Settings) -> None:
+    """Drop notifications beyond those that are kept."""
+    await database.run(notifications.trim, settings.number("notifications_kept"))
 
 
 async def _sweep(database: Database) -> None:

@@ -1,0 +1,1 @@
+"""Where else notifications go. Each kind of channel is one file."""
