@@ -1,6 +1,34 @@
 """The doctor's rules of what is around the market; those of each part stand together."""
 
+from bearpit_server.game import doctor_codes, doctor_duels
 from bearpit_server.game.doctor_rule import Rule
+
+# Debts
+
+LOANS = Rule(
+    "loans and repayments are between a player's cash and debt, and interest goes to the fees",
+    """
+SELECT CASE p.reason
+        WHEN 'loan' THEN (d.kind, c.kind, d.owner_id) <> ('debt', 'player', c.owner_id)
+        WHEN 'repayment' THEN (d.kind, c.kind, d.owner_id) <> ('player', 'debt', c.owner_id)
+        WHEN 'interest' THEN (d.kind, c.kind) <> ('debt', 'fees')
+        WHEN 'debt' THEN (d.kind, c.kind) <> ('debt', 'issuer')
+        ELSE (d.kind, c.kind) <> ('issuer', 'debt') END OR d.asset <> 0,
+    format('posting %s, %s, goes from a %s to a %s', p.id, p.reason, d.kind, c.kind)
+FROM postings p JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
+WHERE p.reason IN ('loan', 'repayment', 'interest', 'debt', 'debt_waived')
+""",
+)
+
+DEBTS = Rule(
+    "the cash of everybody who may owe knows the account of the debt",
+    """
+SELECT c.debt_id IS DISTINCT FROM d.id,
+    format('the debt of player %s is account %s, not %s', d.owner_id, d.id, c.debt_id)
+FROM accounts d LEFT JOIN accounts c ON c.owner_id = d.owner_id AND c.kind = 'player' AND c.asset = 0
+WHERE d.kind = 'debt'
+""",
+)
 
 # Teams, booths, arcade machines
 
@@ -51,4 +79,4 @@ GROUP BY t.id, t.kind, t.player_id, t.amount_cents, t.voided_at, m.reference
 """,
 )
 
-RULES: list[Rule] = [TEAMS, VISITS, ARCADE]
+RULES: list[Rule] = [LOANS, DEBTS, TEAMS, VISITS, ARCADE, *doctor_duels.RULES, *doctor_codes.RULES]
