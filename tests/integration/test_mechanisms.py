@@ -43,8 +43,12 @@ EXPECTED_REFUSALS = {
 _numbers = count(1)
 
 
-def agree(floor: Venue) -> None:
-    """What the desks know is what the database has."""
+async def agree(floor: Venue) -> None:
+    """What the desks know is what the database has; between two commands, for books may be built again."""
+    await engine(floor).look(lambda: _agree(floor))
+
+
+def _agree(floor: Venue) -> None:
     for desk in engine(floor).books.desks.values():
         if not isinstance(desk, Dealer):
             continue
@@ -83,21 +87,21 @@ async def test_a_step_that_is_not_committed_has_not_been_made(postgres: Postgres
             stream = aiter(ada.market.StreamBook(market_pb2.StreamBookRequest(symbol="CAT")))
             await anext(stream)
             await step(floor, time)
-            agree(floor)
+            await agree(floor)
             time.pass_by(1)
             with broken(Moved, "add_to"), pytest.raises(Refused, match="database"):
                 await engine(floor).prices.step()
             await floor.settled()
-            agree(floor)
+            await agree(floor)
             await step(floor, time, 0)  # nothing else is due that the fault could hit
             with broken(Moved, "add_to"):
                 answer = await push(await floor.operator(), ("GOLD", 10_100, time.now))
                 assert answer.refused == {"DATABASE_UNAVAILABLE": 1}
             await floor.settled()
-            agree(floor)
+            await agree(floor)
             await step(floor, time)
             assert (await push(await floor.operator(), ("GOLD", 10_100, time.now))).accepted == 1
-            agree(floor)
+            await agree(floor)
             assert stream
 
 
@@ -110,7 +114,7 @@ async def test_a_trade_that_is_not_committed_has_not_moved_a_till(postgres: Post
                 with broken(Settlement, "add_to"):  # the client tries again, by the same request id
                     placed = await floor.place(ada, buy(symbol, 10, 12_000))
                 assert placed.order.filled_quantity == 10
-                agree(floor)
+                await agree(floor)
             wallet = await floor.wallet(ada)
             assert wallet.held_cents == 0
             assert {position.symbol: position.quantity for position in wallet.positions} == {
@@ -258,7 +262,7 @@ class Mixed(RuleBasedStateMachine):
     def desks_and_database_agree(self) -> None:
         if hasattr(self, "clients"):
             self.run(self.floor.settled())
-            agree(self.floor)
+            self.run(agree(self.floor))
             assert self.floor.rows("SELECT asset FROM accounts GROUP BY 1 HAVING sum(balance) <> 0") == []
 
     def teardown(self) -> None:
