@@ -81,7 +81,7 @@ def populate() -> None:
     journal.write()
     ended = place(4, ADA, acme.id, Side.BUY, 5, 1_000)
     release(ended)
-    transfers.send(ADA, Player.get_by_id(BOB), 5_000, "", Terms(33, 1), Origin(ADA))
+    transfers.send(ADA, Player.get_by_id(BOB), 5_000, "", Terms(33, 1, 0), Origin(ADA))
     asked = Asked(Scope(Level.TRADE, trade_id=4), 1, "a slip of the hand")
     work.whole(records.request(asked, Origin(ADA)), Origin(ADA), 0)
 
@@ -254,7 +254,7 @@ def test_every_rule_of_what_is_new_holds_of_a_healthy_house_and_has_looked_at_so
     with doctor.snapshot():
         proofs = doctor_recent.check(BEGINNING)
     assert [proof for proof in proofs if not proof.holds] == []
-    assert all(proof.checked for proof in proofs)
+    assert all(proof.checked for proof in proofs if proof.rule not in CAMP)
 
 
 # --- sickness --------------------------------------------------------------------------------------------

@@ -13,8 +13,9 @@ accounts: 1 s after 300,000 trades and 3 s after 2,000,000, where the full proof
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bearpit_server.game import doctor
-from bearpit_server.game.doctor import Proof, Rule
+from bearpit_server.game import doctor, doctor_duels
+from bearpit_server.game.doctor import Proof
+from bearpit_server.game.doctor_rule import Rule, narrowed
 from bearpit_server.storage import bulk
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Posting
@@ -78,25 +79,21 @@ def rules(since: Mark) -> tuple[Rule, ...]:
         doctor.IN_BOUNDS,
         doctor.HELD_BY_ORDERS,
         doctor.HOLDS,
-        _of(doctor.ENDED, orders),
+        narrowed(doctor.ENDED, orders),
         _LATEST,
         _chain(since.posting_id),
-        _of(doctor.ONE_ASSET, postings),
-        _of(doctor.TRADE_POSTINGS, trades, dated),
-        _of(doctor.REVERSALS, reversals, dated),
-        _of(doctor.TRADE_ORDERS, trades),
-        _of(doctor.WINDOW_TRADES, trades),
-        _of(doctor.WITHIN_LIMIT, trades),
+        narrowed(doctor.ONE_ASSET, postings),
+        narrowed(doctor.TRADE_POSTINGS, trades, dated),
+        narrowed(doctor.REVERSALS, reversals, dated),
+        narrowed(doctor.TRADE_ORDERS, trades),
+        narrowed(doctor.WINDOW_TRADES, trades),
+        narrowed(doctor.WITHIN_LIMIT, trades),
         _order_totals(moment),
-        _of(doctor.CANDLES, quarters, candles),
+        narrowed(doctor.CANDLES, quarters, candles),
         _sequences(since.xid),
-        _of(doctor.TRANSFERS, transfers, dated),
+        narrowed(doctor.TRANSFERS, transfers, dated),
+        *doctor_duels.recent(moment),
     )
-
-
-def _of(rule: Rule, *narrowed: str) -> Rule:
-    """A rule of fewer rows: named like the tables, they take their place in its query."""
-    return Rule(rule.sentence, f"WITH {', '.join(narrowed)} SELECT * FROM ({rule.sql}) AS r")
 
 
 def _told(account: str, before: str = "") -> str:

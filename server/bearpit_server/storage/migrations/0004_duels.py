@@ -77,9 +77,9 @@ CREATE TRIGGER a_commitment_stays BEFORE UPDATE ON duel_sides FOR EACH ROW
 CREATE TRIGGER a_commitment_is_not_taken_back BEFORE DELETE ON duel_sides
     FOR EACH ROW EXECUTE FUNCTION duels_stay();
 
--- Each side pays its stake once, and is paid once: what was won, or the stake again.
+-- Each side pays its stake once, and is paid once: what was won, or the stake again; the house its share.
 CREATE UNIQUE INDEX a_duel_is_paid_once ON postings (reference, debit, credit)
-    WHERE reason IN ('duel_stake', 'duel_back', 'duel_won');
+    WHERE reason IN ('duel_stake', 'duel_back', 'duel_won', 'duel_fee');
 
 CREATE TABLE duel_watch (id smallint PRIMARY KEY CHECK (id = 1), seen_at timestamptz);
 INSERT INTO duel_watch VALUES (1, NULL);
