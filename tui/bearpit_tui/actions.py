@@ -94,6 +94,22 @@ ACTIONS: tuple[Action, ...] = (
         True,
         page="wallet:WalletPage",
     ),
+    Action(
+        "transfer",
+        ("t",),
+        "Transfer",
+        "Give points to another player, after asking.",
+        (),
+        True,
+        on="wallet",
+        needs=PLAY,
+    ),
+    Action(
+        "redeem", ("r",), "Redeem", "Redeem a code, or a link with one.", (), True, on="wallet", needs=PLAY
+    ),
+    Action(
+        "borrow", ("L",), "Loan", "Take a loan to begin again, where one is offered.", on="wallet", needs=PLAY
+    ),
     Action("filter_kind", ("f",), "Only…", "Only postings of one kind, and round.", (), True, on="wallet"),
     Action(
         "filter_asset", ("a",), "Asset", "Only cash, or one instrument, and round.", (), True, on="wallet"

@@ -28,6 +28,8 @@ from bearpit_tui.model import (
 from bearpit_tui.windows import Windows
 
 if TYPE_CHECKING:  # the state and its words load without the client
+    from bearpit_tui.camp.codes import Codes
+    from bearpit_tui.camp.people import People
     from bearpit_tui.camp.wallet import Purse
 
 
@@ -94,6 +96,14 @@ class Gateway(Protocol):
     @property
     def purse(self) -> Purse:
         """The wallet's calls."""
+
+    @property
+    def codes(self) -> Codes:
+        """What is asked about codes."""
+
+    @property
+    def people(self) -> People:
+        """What is asked about others."""
 
     def new_request_id(self) -> str:
         """A new id for a mutation."""

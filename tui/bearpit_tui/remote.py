@@ -9,6 +9,8 @@ import grpc
 from bearpit.client import BearpitError, Client, Connection, connect
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_tui import wire
+from bearpit_tui.camp.codes import RemoteCodes
+from bearpit_tui.camp.people import RemotePeople
 from bearpit_tui.camp.wallet import RemotePurse
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
@@ -63,6 +65,8 @@ class Remote:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.purse = RemotePurse(client)
+        self.codes = RemoteCodes(client)
+        self.people = RemotePeople(client)
 
     @property
     def player(self) -> str:

@@ -117,6 +117,17 @@ def _incident(numbers: Numbers) -> str:
     return f"Something broke in the server; that is not your fault. Try again.{named}"
 
 
+def _minimum(numbers: Numbers) -> str:
+    least = _amount(numbers, "minimum_cents")
+    return f"That is too little. The least is {least}." if least else ""
+
+
+def _debt(numbers: Numbers) -> str:
+    owed = _amount(numbers, "debt_cents")
+    what = f"You owe the house {owed}. " if owed else "You owe the house. "
+    return f"{what}Until that is repaid this cannot be done; whatever comes in repays it first."
+
+
 def _plain(words: str) -> Callable[[Numbers], str]:
     return lambda _: words
 
@@ -146,6 +157,23 @@ _SAYINGS: Mapping[str, Callable[[Numbers], str]] = {
     "NO_PRICE": _plain("It has no price now: its source sends none. Wait for the next one."),
     "INVENTORY_LIMIT": _inventory,
     "WINDOW_NOT_TRADING": _window,
+    "TRANSFER_TO_SELF": _plain("That is you. Name somebody else."),
+    "BELOW_MINIMUM": _minimum,
+    "IN_DEBT": _debt,
+    "PLAYER_FROZEN": _plain("You, or who it is for, can only look at the moment. Ask the operators why."),
+    "NOT_BROKE": _plain(
+        "You have too much for a loan to begin again: it is for those who have nothing."
+    ),
+    "NOT_WHILE_IMPERSONATING": _plain("That is the player's own to do. Looking is all that you can do here."),
+    "CODE_MISTYPED": _plain("There is a slip in the code. Look at it again; 0 and O count as the same."),
+    "CODE_UNKNOWN": _plain(
+        "There is no such code. Look at it again; after some wrong ones you have to wait."
+    ),
+    "CODE_EXPIRED": _plain("The code was good for a time that is over."),
+    "CODE_USED_UP": _plain("The code has been redeemed as often as it can be."),
+    "CODE_ALREADY_REDEEMED": _plain("You have redeemed this code already."),
+    "CODE_WITHDRAWN": _plain("The operators have withdrawn this code."),
+    "TEAM_FULL": _plain("The team is full. Choose another one, or ask the operators."),
     "DATABASE_UNAVAILABLE": _plain("The server cannot reach its database. Try again in a moment."),
     "NOT_READY": _plain("The server is starting or stopping. Try again in a moment."),
     "SHARD_ELSEWHERE": _plain("The instrument is moving to another server. Try again in a moment."),

@@ -60,7 +60,7 @@ def app(gateway: FakeGateway, session: StoredSession) -> BearpitApp:
 Until = Callable[["Pilot[None]", Callable[[], object]], Awaitable[None]]
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], pauses: int = 500) -> None:
+async def until(pilot: Pilot[None], condition: Callable[[], object], pauses: int = 3_000) -> None:
     """Let the app work until something is so."""
     for _ in range(pauses):
         if condition():

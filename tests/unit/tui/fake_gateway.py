@@ -47,6 +47,8 @@ from bearpit_tui.model import (
 from bearpit_tui.windows import Settled, Window, Windows, WindowState
 
 from tests.unit.tui.fakes import NOW
+from tests.unit.tui.fakes.codes import FakeCodes
+from tests.unit.tui.fakes.people import FakePeople
 from tests.unit.tui.fakes.wallet import FakePurse
 
 F = TypeVar("F")
@@ -91,6 +93,8 @@ class FakeGateway:
         self.player = ""
         self.who = Me("ada", ("player",), frozenset({"PLAY", "LOOK"}))
         self.purse = FakePurse(self.note)
+        self.codes = FakeCodes(self.note)
+        self.people = FakePeople(self.note)
         self.on_token: Callable[[str], None] = lambda token: None
         self.link = Link(LinkState.LIVE, 12.0)
         self.watchers: list[Callable[[Link], None]] = []

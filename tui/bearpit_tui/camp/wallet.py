@@ -11,6 +11,7 @@ from typing import Protocol
 
 from bearpit.client import Client
 from bearpit.v1 import wallet_pb2
+from bearpit_tui.commands import CommandError, parse_cents
 from bearpit_tui.model import EPOCH
 from bearpit_tui.wire import moment
 
@@ -120,6 +121,14 @@ class Gift:
     to: str
     amount_cents: int
     note: str = ""
+
+
+def amount_of(written: str) -> int:
+    """An amount as typed, in cents. Raises ValueError, whose text tells what to type."""
+    try:
+        return parse_cents(written)
+    except CommandError:
+        raise ValueError(f'"{written}" is no amount. Type points such as 25 or 12.50.') from None
 
 
 @dataclass(frozen=True, slots=True)

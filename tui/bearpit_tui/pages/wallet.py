@@ -7,8 +7,13 @@ from datetime import datetime, tzinfo
 from functools import partial
 from typing import ClassVar
 
-from bearpit_tui.camp.wallet import CASH, DEBT, Kind, Posting, Standing
+from bearpit_tui.camp.codes import Redeemed
+from bearpit_tui.camp.wallet import CASH, DEBT, Gift, Kind, Posting, Standing
+from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.pages.page import Page
+from bearpit_tui.pages.redeem import RedeemScreen, redeemed_words
+from bearpit_tui.pages.transfer import TransferScreen
+from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.state import State, equity_cents, gain_cents, value_cents
 from bearpit_tui.widgets.facts import Facts, Line
@@ -95,6 +100,8 @@ class WalletPage(Page):
         self._token = ""
         self._ended = False
         self._due: Timer | None = None
+        self._loan_id = ""
+        """Of a loan whose answer was lost: asked for again, it is not lent twice."""
 
     def body(self) -> ComposeResult:
         with Horizontal(id="both"):
@@ -187,6 +194,52 @@ class WalletPage(Page):
         loading = any(worker.group == "load" and not worker.is_finished for worker in self.workers)
         if not self._ended and not loading and self.history.cursor >= len(self.history.rows) - AHEAD:
             self.run_worker(self.asked(self.more), group="load")
+
+    # Doing --------------------------------------------------------------------------------------------
+
+    def action_transfer(self) -> None:
+        def given(gift: Gift | None) -> None:
+            if gift is not None:
+                self.say(Notice(f"Gave {money(gift.amount_cents)} to {gift.to}", Tone.GOOD))
+                self.reload()
+
+        self.app.push_screen(TransferScreen(self.feed), given)
+
+    def action_redeem(self) -> None:
+        def redeemed(one: Redeemed | None) -> None:
+            if one is not None:
+                self.say(Notice(redeemed_words(one, self.zone), Tone.GOOD))
+                self.reload()
+
+        self.app.push_screen(RedeemScreen(self.feed), redeemed)
+
+    def action_borrow(self) -> None:
+        cents = self.standing.comeback_cents
+        if not cents:
+            words = "No loan is offered: it is for those who have next to nothing left"
+            self.say(Notice(words, Tone.WARNING))
+            return
+        question = (
+            f"Borrow {money(cents)} to begin again?\nThe house takes it back first from whatever comes in, "
+            "and it counts against your rank."
+        )
+        self.app.push_screen(AskScreen(question, f"borrow {money(cents)}", "leave it"), self._borrow)
+
+    def _borrow(self, yes: bool | None) -> None:
+        if yes:
+            self.run_worker(self._borrowing(), group="borrow", exclusive=True)
+
+    async def _borrowing(self) -> None:
+        purse, request_id = self.feed.gateway.purse, self._loan_id or self.feed.gateway.new_request_id()
+        self._loan_id = request_id
+        loan = await self.asked(lambda: purse.borrow(request_id))
+        if loan is not None:
+            self._loan_id = ""
+            left = f"; {loan.left} more such loans" if loan.left else "; it was the last"
+            self.say(Notice(f"Borrowed {money(loan.amount_cents)}{left}", Tone.GOOD))
+            self.reload()
+
+    # Filtering ----------------------------------------------------------------------------------------
 
     def action_filter_kind(self) -> None:
         kinds = list(Kind)

@@ -50,9 +50,9 @@ class LineTable(Listing[RowT]):
         return 1 if self.size.height >= 3 else 0
 
     def _room(self) -> int:
-        """The cells of a line, once the scroll bar is there that these rows need."""
+        """The cells of a line beside the scroll bar, when these rows need one."""
         needed = len(self._rows) + self.title_lines() > self.size.height > 0
-        return max(self.size.width + self.show_vertical_scrollbar - needed, 0)
+        return max(self.size.width - needed, 0)
 
     def fit(self) -> None:
         width = self._room()
