@@ -1,4 +1,4 @@
-"""Every RPC there is, found by its descriptor: who may call it, and whatever is sent to it."""
+"""Every RPC there is, found by its descriptor, and whatever is sent to it."""
 
 import asyncio
 import logging
@@ -8,49 +8,29 @@ from typing import Any
 
 import grpc
 import pytest
-from bearpit.client import BearpitError, contract
+from bearpit.client import BearpitError
 from bearpit.v1 import (
     admin_pb2,
     trading_pb2,
 )
 from bearpit_server.services.permissions import ACCESS
-from google.protobuf.descriptor import Descriptor, FieldDescriptor, MethodDescriptor
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from grpc_health.v1 import health_pb2
-from grpc_reflection.v1alpha import reflection_pb2
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from tests.integration.floor import Steps
+from tests.integration.rpcs import FAULTS, METHODS, OK, UNAUTHENTICATED, send
 from tests.orders import buy, sell
 from tests.postgres import Postgres
 from tests.windows import create, list_by_window
 
-METHODS: dict[str, MethodDescriptor] = contract.METHODS | {
-    f"/{service.full_name}/{method.name}": method
-    for file in (health_pb2, reflection_pb2)
-    for service in file.DESCRIPTOR.services_by_name.values()
-    for method in service.methods
-}
 OURS = {path: method for path, method in METHODS.items() if path.startswith("/bearpit.")}
 UNARY = sorted(path for path, method in OURS.items() if not method.server_streaming)
 STREAMS = sorted(
     path for path, method in OURS.items() if method.server_streaming and not method.client_streaming
 )
-ROLES = ("nobody", "player", "operator", "market.read", "admin.read", "prices.push")
-
-OK, UNAUTHENTICATED = grpc.StatusCode.OK, grpc.StatusCode.UNAUTHENTICATED
-DENIED = grpc.StatusCode.PERMISSION_DENIED
-FAULTS = {
-    grpc.StatusCode.INTERNAL,
-    grpc.StatusCode.UNKNOWN,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.ABORTED,
-}
-FIRST_FRAME_SECONDS = 0.3
-
 FUZZ = settings(
     max_examples=int(os.environ.get("BEARPIT_FUZZ", "12")),
     deadline=None,
@@ -94,19 +74,10 @@ async def furnish(steps: Steps) -> None:
 
 
 async def bearer_of(steps: Steps, role: str) -> str:
-    """A fresh token of somebody of that role."""
+    """A fresh token of a player or the operator."""
     steps.floor.forget_operator()
-    match role:
-        case "nobody":
-            return ""
-        case "operator":
-            return await (await steps.floor.operator())._session.bearer()
-        case "player":
-            return await (await steps.floor.trader())._session.bearer()
-        case scope:
-            operator = await steps.floor.operator()
-            request = admin_pb2.CreateServiceTokenRequest(name=f"svc.{scope}", scopes=[scope])
-            return (await operator.admin.CreateServiceToken(request)).secret
+    client = await (steps.floor.operator() if role == "operator" else steps.floor.trader())
+    return await client._session.bearer()
 
 
 async def channel_to(steps: Steps) -> grpc.aio.Channel:
@@ -114,75 +85,11 @@ async def channel_to(steps: Steps) -> grpc.aio.Channel:
     return grpc.aio.insecure_channel(steps.floor.address)
 
 
-async def send(
-    channel: grpc.aio.Channel, path: str, messages: list[bytes], bearer: str
-) -> tuple[grpc.StatusCode, list[bytes]]:
-    """How a call ends and what it answers; a stream of ours is left after its first frame, or its silence."""
-    method = METHODS[path]
-    metadata = [("authorization", f"Bearer {bearer}")] if bearer else []
-    frames: list[bytes] = []
-    try:
-        if method.client_streaming:
-            both: grpc.aio.StreamStreamMultiCallable[bytes, bytes] = channel.stream_stream(path)
-            async for frame in both(iter(messages), metadata=metadata, timeout=10):
-                frames.append(frame)
-        elif method.server_streaming:
-            streamed: grpc.aio.UnaryStreamMultiCallable[bytes, bytes] = channel.unary_stream(path)
-            call = streamed(messages[0], metadata=metadata, timeout=10)
-            try:
-                async with asyncio.timeout(FIRST_FRAME_SECONDS):
-                    frame_or_end: Any = await call.read()
-                if frame_or_end is not grpc.aio.EOF:
-                    frames.append(frame_or_end)
-            except TimeoutError:
-                pass
-            finally:
-                call.cancel()
-        else:
-            unary: grpc.aio.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(path)
-            frames.append(await unary(messages[0], metadata=metadata, timeout=10))
-    except grpc.aio.AioRpcError as error:
-        return error.code(), frames
-    return OK, frames
-
-
 # Who may call what
 
 
 def test_every_rpc_is_in_the_permission_table_and_nothing_else_is() -> None:
     assert set(METHODS) == set(ACCESS)
-
-
-def allowed(path: str, role: str) -> grpc.StatusCode | None:
-    """The refusal that the table has for a role; None: it is let in."""
-    permission = ACCESS[path]
-    if permission.public:
-        return None
-    if role == "nobody":
-        return UNAUTHENTICATED
-    if role in ("player", "operator"):
-        names = {one.name for one in permission.roles}
-        return None if {"player": "PLAYER", "operator": "ADMIN"}[role] in names else DENIED
-    return None if permission.scope in (role, "*") else DENIED
-
-
-@pytest.mark.parametrize("role", ROLES)
-def test_every_rpc_lets_in_exactly_whom_the_table_says(steps: Steps, role: str) -> None:
-    async def ask() -> dict[str, grpc.StatusCode]:
-        bearer = await bearer_of(steps, role)
-        wrong = {}
-        async with grpc.aio.insecure_channel(steps.floor.address) as channel:
-            # What voids the caller's own sign-in comes last.
-            for path in sorted(METHODS, key=lambda path: "SignOut" in path):
-                code, _ = await send(channel, path, [b""], bearer)
-                refusal = allowed(path, role)
-                inside = path.endswith(("/SignIn", "/RefreshToken"))  # refused there for empty credentials
-                fits = code is refusal if refusal else inside or code not in (UNAUTHENTICATED, DENIED)
-                if not fits or code in FAULTS:
-                    wrong[path] = code
-        return wrong
-
-    assert steps.run(ask()) == {}
 
 
 def test_a_token_that_has_ended_opens_nothing(steps: Steps) -> None:
