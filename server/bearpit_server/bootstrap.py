@@ -31,7 +31,7 @@ from bearpit_server.events.records import DuelChange, StatusChange, WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
-from bearpit_server.game import announcements, debts, notifications
+from bearpit_server.game import announcements, debts, notifications, ranks
 from bearpit_server.game.chores import Chore, run_all
 from bearpit_server.game.doctor_rounds import Rounds, examine
 from bearpit_server.game.duels import limits
@@ -57,6 +57,7 @@ from bearpit_server.services.guessing import GUESSES_SECONDS, Guessing
 from bearpit_server.services.market import Market
 from bearpit_server.services.notifications import WRITE_SECONDS, NotificationService
 from bearpit_server.services.pricing import PricingService
+from bearpit_server.services.ranks import RankService
 from bearpit_server.services.rollbacks import RollbackService
 from bearpit_server.services.streaming import (
     MarketStreams,
@@ -265,6 +266,7 @@ async def serve(
         admin=AdminService(desk),
         pricing=PricingService(desk, exchange),
         rollbacks=RollbackService(database, bus, runner),
+        ranks=RankService(database, bus, settings),
         announcements=AnnouncementService(database, bus),
         channels=ChannelService(database, bus, settings, outbox),
         codes=CodeService(desk, guessing),
@@ -281,6 +283,7 @@ async def serve(
         Chore("forgetting old sign-ins", SWEEP_SECONDS, partial(_sweep, database)),
         Chore("noting who is there", WRITE_SECONDS, notices.note_who_is_there),
         Chore("dropping old notifications", TRIM_SECONDS, partial(_trim, database, settings)),
+        Chore("counting ranks", ranks.LOOK_SECONDS, partial(ranks.keep_up, database, settings)),
         Chore("charging interest", debts.LOOK_SECONDS, partial(debts.charge, database, bus, settings)),
         Chore("forgetting old deliveries", SWEEP_SECONDS, outbox.sweep),
         Chore("announcing", announcements.LOOK_SECONDS, partial(announcements.publish, database, bus)),

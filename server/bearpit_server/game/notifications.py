@@ -7,23 +7,22 @@ something, are written by `storage.notices`.
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import peewee as pw
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Logged, Origin
-from bearpit_server.events.records import NotificationChange
+from bearpit_server.events.records import InboxRecord, NotificationChange
 from bearpit_server.game import wording
 from bearpit_server.rules import notices
-from bearpit_server.rules.notices import Kind, Notice, Preference, Priority
+from bearpit_server.rules.notices import Kind, Notice, Preference, Priority, Unread
 from bearpit_server.rules.refusals import invalid
-from bearpit_server.storage import clock
+from bearpit_server.storage import bulk, clock
 from bearpit_server.storage import notices as written
 from bearpit_server.storage.models import Player
 from bearpit_server.storage.models.announcements import Announcement
-from bearpit_server.storage.models.notices import Inbox, NotificationRow
+from bearpit_server.storage.models.notices import Inbox, NotificationRow, SpreadEvent
 from bearpit_server.storage.notices import Place, Told
 
 LATEST = 20
@@ -32,24 +31,6 @@ MAX_BODY = 2_000
 """Characters of an announcement that go into a notification."""
 YOUNGEST_MINUTES = 10
 """What is younger is not dropped, however many there are: events that were told late would be told again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Unread:
-    """How much a player has not read, in all and by kind."""
-
-    count: int
-    by_kind: Mapping[Kind, int]
-    last_sequence: int
-    read_sequence: int
-
-
-@dataclass(frozen=True, slots=True)
-class InboxRecord:
-    """An inbox as a stream begins: how much is unread, and the latest of that, newest first."""
-
-    unread: Unread
-    latest: tuple[NotificationChange, ...]
 
 
 def changes(told: Iterable[Told]) -> list[NotificationChange]:
@@ -119,10 +100,21 @@ def tell_all(events: Sequence[Logged], watched: Iterable[int]) -> list[Notificat
     told: list[NotificationChange] = []
     for event in events:
         if event.type in SPREAD:
-            told += SPREAD[event.type](event, watched)
+            told += SPREAD[event.type](event, watched) if _is_new(event) else []
         elif event.type in wording.WORDS:
             told += tell_words(event, names, watched)
     return told
+
+
+def _is_new(event: Logged) -> bool:
+    """Whether nobody has been told of an event that concerns many; from now on they have."""
+    made = (
+        SpreadEvent.insert(event_key=str(event.position), told_at=clock.now())
+        .on_conflict_ignore()
+        .returning(SpreadEvent.event_key)
+        .execute()
+    )
+    return bool(list(made))
 
 
 def _names(events: Sequence[Logged]) -> wording.Names:
@@ -183,12 +175,10 @@ def after(player_id: int, sequence: int, limit: int) -> list[NotificationChange]
 
 
 def whole(player_id: int) -> InboxRecord:
-    """An inbox as a stream begins."""
+    """An inbox as a stream begins; both as of one moment, so that the next number follows."""
+    bulk.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
     latest, _ = page(player_id, None, LATEST, unread_only=True)
-    counted = unread(player_id)
-    # What came between the two belongs to the next frames.
-    mine = tuple(change for change in latest if change.sequence <= counted.last_sequence)
-    return InboxRecord(counted, mine)
+    return InboxRecord(unread(player_id), tuple(latest))
 
 
 def mark_read(player_id: int, up_to: int) -> Unread:
@@ -217,15 +207,6 @@ def prefer(player_id: int, wanted: Mapping[Kind, Preference], origin: Origin) ->
         payload = {"player_id": player_id, "preferences": inbox.preferences}
         log.append([Event("notifications.preferred", f"player:{player_id}", origin, payload)])
     return merged
-
-
-def seen(player_id: int, at: datetime | None = None) -> datetime:
-    """A player is there, or was until now: `seen_at` never goes back."""
-    inbox = _locked(player_id)
-    moment = at or clock.now()
-    inbox.seen_at = moment if inbox.seen_at is None else max(inbox.seen_at, moment)
-    inbox.save(only=[Inbox.seen_at])
-    return inbox.seen_at  # type: ignore[no-any-return] # peewee has no types
 
 
 def trim(kept: int) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import cast
 
 from bearpit_server.events.log import Logged
+from bearpit_server.rules.badges import BADGES
 from bearpit_server.rules.notices import Kind, Notice, Priority, points
 
 Names = Mapping[int, str]
@@ -218,10 +219,44 @@ def _interest(event: Logged, names: Names) -> Iterable[Notice]:
 # --- ranks, badges, the account ------------------------------------------------------------------
 
 
+_BOARDS = {
+    "NET_WORTH": "net worth",
+    "RETURN": "return",
+    "REALISED": "realised gain",
+    "DRAWDOWN": "drawdown",
+    "DAY": "the day's gain",
+    "WINDOW": "the window's gain",
+}
+"""Boards by their names, as people call them."""
+
+
+def _rank(event: Logged, names: Names) -> Iterable[Notice]:
+    """Of the first by net worth every change is told, of the other boards only who leads now."""
+    board = text(event, "board")
+    by, all_told = _BOARDS.get(board, board.lower()), board == "NET_WORTH"
+    for place in cast("list[dict[str, int]]", event.payload.get("players") or []):
+        rank, before = place["rank"], place["previous_rank"]
+        if rank != before and (all_told or rank == 1):
+            was = f", after {before}" if before else ""
+            yield _ranked(event, place["player_id"], f"You are number {rank} by {by} now{was}", rank, before)
+    for place in cast("list[dict[str, int]]", event.payload.get("left") or []):
+        if all_told:
+            title = f"You are not among the first by {by} any more"
+            yield _ranked(event, place["player_id"], title, 0, place["previous_rank"])
+
+
+def _ranked(event: Logged, player_id: int, title: str, rank: int, before: int) -> Notice:
+    data = {"board": text(event, "board"), "rank": rank, "previous_rank": before}
+    return Notice(player_id, Kind.RANK, title, "", event.subject, Priority.LOW, data)
+
+
 def _badge(event: Logged, names: Names) -> Iterable[Notice]:
-    name = text(event, "title") or text(event, "badge") or text(event, "name")
-    body, data = text(event, "description"), {"badge": text(event, "badge")}
-    yield Notice(_to_player(event), Kind.BADGE, f"Badge: {name}", body, event.subject, data=data)
+    key = text(event, "badge")
+    badge = BADGES.get(key)
+    title, body = (badge.name, f"You {badge.description}.") if badge else (key, "")
+    yield Notice(
+        _to_player(event), Kind.BADGE, f"Badge: {title}", body, event.subject, data={"badge": key}
+    )  # fmt: skip
 
 
 def _system(title: str) -> Words:
@@ -258,6 +293,7 @@ WORDS: dict[str, Words] = {
     "debt.credit_set": _credit_set,
     "debt.comeback": _comeback,
     "debt.interest": _interest,
+    "rank.changed": _rank,
     "badge.awarded": _badge,
     "player.frozen": _system("You are frozen: you can look, and do nothing else"),
     "player.unfrozen": _system("You are not frozen any more"),

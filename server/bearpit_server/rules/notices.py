@@ -44,6 +44,16 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True)
+class Unread:
+    """How much a player has not read, in all and by kind; the latest number, and up to which all is read."""
+
+    count: int
+    by_kind: Mapping[Kind, int]
+    last_sequence: int
+    read_sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Preference:
     """Where a player wants to be told of a kind: nowhere, on the screen, through channels as well."""
 

@@ -10,6 +10,7 @@ from bearpit.v1 import market_pb2, trading_pb2, wallet_pb2, windows_pb2
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import (
     DuelChange,
+    NotificationChange,
     OrderChange,
     QuoteRecord,
     StatusChange,
@@ -17,6 +18,7 @@ from bearpit_server.events.records import (
     WalletChange,
     WindowChange,
 )
+from bearpit_server.game import notifications
 from bearpit_server.game.duels.listing import Shown, alive
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
@@ -33,8 +35,10 @@ from bearpit_server.services.market import (
     trade,
     within,
 )
+from bearpit_server.services.notifications import notifications_frame
 from bearpit_server.storage.database import Database
 from bearpit_server.streams.books import BookHub, Depth
+from bearpit_server.streams.notifications import NotificationHub, Reading
 from bearpit_server.streams.orders import OpenOrders, OrderHub, Recording
 from bearpit_server.streams.players import Watched
 from bearpit_server.streams.prices import PriceHub
@@ -77,6 +81,13 @@ class Streams:
         self.trades = TradeHub(database, trades_frame, self.open)
         self.status = StatusHub(read, status_frame, self.open)
         self.windows = StatusHub(read_windows, windows_frame, self.open)
+        self.notifications = NotificationHub(
+            watched,
+            database,
+            Reading(notifications.whole, notifications.after),
+            notifications_frame,
+            self.open,
+        )
         self.duels: DuelHub = StatusHub(read_duels, lambda frame: frame, self.open)
         self.orders = OrderHub(watched, database, recording, orders_frame, self.open)
         self.wallets = WalletHub(watched, database, wallet_frame, self.open)
@@ -88,6 +99,7 @@ class Streams:
         bus.subscribe(DuelChange, self.duels.feed)
         bus.subscribe(OrderChange, self.orders.feed)
         bus.subscribe(WalletChange, self.wallets.feed)
+        bus.subscribe(NotificationChange, self.notifications.feed)
 
     def stop(self) -> None:
         """End all streams with NOT_READY, so that their clients connect again."""

@@ -70,7 +70,7 @@ def _write(
 
 def points(cents: str) -> str:
     """The SQL that writes an amount in cents, not negative, as people read it: rules.notices.points."""
-    return f"to_char({cents} / 100.0, 'FM999,999,999,999,999,990.00')"
+    return f"to_char({cents} / 100.0, 'FM999,999,999,999,999,999,999,999,990.00')"
 
 
 _COUNT = "'FM999,999,999,999,999,990'"

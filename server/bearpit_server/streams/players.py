@@ -63,7 +63,12 @@ class PlayerHub(ABC, Generic[R, F]):
     """The feeds of those players whom somebody listens to."""
 
     def __init__(
-        self, watched: Watched, database: Database, open_streams: OpenStreams, number: pw.Field
+        self,
+        watched: Watched,
+        database: Database,
+        open_streams: OpenStreams,
+        number: pw.Field,
+        audit_seconds: float = AUDIT_SECONDS,
     ) -> None:
         """`number` is the counter on a player's cash account that the stream goes by."""
         self.database = database
@@ -72,7 +77,7 @@ class PlayerHub(ABC, Generic[R, F]):
         self._watched = watched
         self._feeds: dict[int, PlayerFeed[R, F]] = {}
         self._expected: dict[int, int] = {}
-        self._audit = Refresh(self._compare, self._not_compared, open_streams.timers, AUDIT_SECONDS)
+        self._audit = Refresh(self._compare, self._not_compared, open_streams.timers, audit_seconds)
 
     def feed(self, records: Sequence[R]) -> None:
         """Take changes in: from the bus, or from another process; in any order, and again if need be."""

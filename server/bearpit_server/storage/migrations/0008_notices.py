@@ -37,6 +37,8 @@ CREATE TABLE inboxes (
     last_sequence bigint NOT NULL DEFAULT 0,
     read_sequence bigint NOT NULL DEFAULT 0,
     seen_at timestamptz,
+    seen_worth_cents bigint,
+    seen_rank bigint,
     kept_from bigint NOT NULL DEFAULT 1,
     kept_since timestamptz,
     preferences jsonb NOT NULL DEFAULT '{}',
@@ -57,6 +59,11 @@ CREATE TABLE notifications (
     PRIMARY KEY (player_id, sequence),
     CONSTRAINT nothing_is_told_twice UNIQUE (player_id, event_key)
 );
+CREATE TABLE spread_events (
+    event_key text PRIMARY KEY,
+    told_at timestamptz NOT NULL
+);
+CREATE INDEX transfers_receiver ON transfers (to_id, created_at);
 """
 
 

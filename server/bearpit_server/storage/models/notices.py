@@ -50,15 +50,18 @@ class ListenerFailure(Row):
 class Inbox(Row):
     """A player's notifications: the latest number, the number up to which all is read.
 
-    `preferences` has the kinds that are not as by default: {"FILL": {"screen": true, "channel": false}}.
-    `seen_at` is when the player was last there; null: never. Numbers below `kept_from` have been dropped;
-    `kept_since` is when the newest of those came: what is older is not told anew.
+    `preferences` has the kinds that are not as by default: {"1": {"screen": true, "channel": true}}.
+    `seen_at` is when the player was last there, and what he was worth then, and his rank; null: never, not
+    known. Numbers below `kept_from` have been dropped; `kept_since` is when the newest of those came: what
+    is older is not told anew.
     """
 
     player_id = pw.BigIntegerField(primary_key=True)
     last_sequence = pw.BigIntegerField(default=0)
     read_sequence = pw.BigIntegerField(default=0)
     seen_at = DateTimeTZField(null=True)
+    seen_worth_cents = pw.BigIntegerField(null=True)
+    seen_rank = pw.BigIntegerField(null=True)
     kept_from = pw.BigIntegerField(default=1)
     kept_since = DateTimeTZField(null=True)
     preferences = BinaryJSONField(default=dict)
@@ -88,3 +91,13 @@ class NotificationRow(Row):
     class Meta:
         table_name = "notifications"
         primary_key = pw.CompositeKey("player_id", "sequence")
+
+
+class SpreadEvent(Row):
+    """An event that many were told of at once: who comes, or buys, later is not told of it by a replay."""
+
+    event_key = pw.TextField(primary_key=True)
+    told_at = DateTimeTZField()
+
+    class Meta:
+        table_name = "spread_events"
