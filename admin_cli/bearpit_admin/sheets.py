@@ -28,8 +28,8 @@ TEXT_LEFT = 31.0
 MARGIN = 4
 """Modules of white around a QR code, as its standard wants."""
 MM_PER_POINT = 25.4 / 72
-WRAP = 25
-"""Characters in a line of a label's smallest text."""
+WRAP, WRAP_BOLD = 25, 16
+"""Characters in a line of a label's text."""
 REASON_LINES = 4
 
 
@@ -151,7 +151,7 @@ def _places() -> Iterator[tuple[float, float]]:
 
 def _bars(link: str) -> Iterator[tuple[float, float, float, float]]:
     """The dark runs of a QR code on its label: left, top, width and height."""
-    rows = list(qr_of(link).matrix_iter(border=MARGIN))
+    rows = [[bool(module) for module in row] for row in qr_of(link).matrix_iter(border=MARGIN)]
     side = QR / len(rows)
     above = (LABEL[1] - QR) / 2
     for down, row in enumerate(rows):
@@ -166,10 +166,14 @@ def _bars(link: str) -> Iterator[tuple[float, float, float, float]]:
 
 
 def _lines(label: Label) -> Iterator[_Line]:
-    yield _Line(label.worth, 9.5, 11, "bold")
-    yield _Line(label.code, 15, 9, "mono")
-    reason = wrap(label.reason, WRAP, max_lines=REASON_LINES, placeholder="…")
-    for number, text in enumerate(reason):
-        yield _Line(text, 20 + number * 3, 7)
+    down = 8.5
+    for text in wrap(label.worth, WRAP_BOLD, max_lines=2, placeholder="..."):
+        yield _Line(text, down, 10, "bold")
+        down += 4
+    yield _Line(label.code, down + 1, 9, "mono")
+    down += 5.5
+    for text in wrap(label.reason, WRAP, max_lines=REASON_LINES, placeholder="..."):
+        yield _Line(text, down, 7)
+        down += 3
     if label.until:
-        yield _Line(f"until {label.until}", 34.5, 6)
+        yield _Line(f"until {label.until}", 35, 6)

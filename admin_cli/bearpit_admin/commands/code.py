@@ -87,7 +87,7 @@ def create(
     """
     request = wire.codes.CreateCodesRequest(
         reward=_reward(points, off, lifetime, shares, symbol),
-        use=wire.codes.CodeUse.Value(f"CODE_USE_{use.name}"),
+        use=f"CODE_USE_{use.name}",
         max_uses=max_uses,
         count=count,
         expires_at=timestamp(parse_moment(expires)) if expires else None,

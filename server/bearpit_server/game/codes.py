@@ -173,7 +173,7 @@ def redemptions(limit: int, after_id: int | None, batch_id: int, player_id: int 
         Redemption.select(Redemption, Code, CodeBatch, Player.name)
         .join(Code)
         .join(CodeBatch)
-        .join(Player, on=(Player.id == Redemption.player_id), attr="player")
+        .join_from(Redemption, Player, on=(Player.id == Redemption.player_id), attr="player")
         .order_by(Redemption.id.desc())
         .limit(limit)
     )
