@@ -1,6 +1,6 @@
 """Where the players look in a group, for everybody to see."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 from bearpit_server.exchange.dealers import Dealer
@@ -50,31 +50,22 @@ def foresee(
 
     Returns those of which it is news; on the matcher's thread.
     """
-    members = {desk.id: listings[desk.id].parameters for desk in desks}
-    states = {desk.id: desk.state for desk in desks}
-    foreseen = group.mechanism.estimate(group.parameters, members, states, scores) if scores else {}
-    total = sum(scores.values()) or 1
-    return [
-        desk
-        for desk in desks
-        if desk.foresee(scores.get(desk.id, 0) * BPS // total, foreseen.get(desk.id, 0))
-    ]
+    foreseen = _estimate(group, desks, listings, scores) if scores else {}
+    share = _shares(scores)
+    return [desk for desk in desks if desk.foresee(share(desk.id), foreseen.get(desk.id, 0))]
 
 
 def stand(
     group: Group, desks: Sequence[Dealer], listings: Mapping[int, Listing], scores: Mapping[int, int]
 ) -> list[Attention]:
     """Every instrument of a group, by symbol; on the matcher's thread."""
-    members = {desk.id: listings[desk.id].parameters for desk in desks}
-    states = {desk.id: desk.state for desk in desks}
-    foreseen = group.mechanism.estimate(group.parameters, members, states, scores)
-    total = sum(scores.values()) or 1
+    foreseen, share = _estimate(group, desks, listings, scores), _shares(scores)
     return sorted(
         (
             Attention(
                 symbol=desk.symbol,
                 score=scores.get(desk.id, 0),
-                share_bps=scores.get(desk.id, 0) * BPS // total,
+                share_bps=share(desk.id),
                 price_cents=desk.state.price_cents,
                 next_cents=foreseen[desk.id],
                 pool_cents=desk.state.till_cents,
@@ -83,3 +74,17 @@ def stand(
         ),
         key=lambda made: made.symbol,
     )
+
+
+def _estimate(
+    group: Group, desks: Sequence[Dealer], listings: Mapping[int, Listing], scores: Mapping[int, int]
+) -> Mapping[int, int]:
+    """What the next step would make of prices, in cents by instrument."""
+    members = {desk.id: listings[desk.id].parameters for desk in desks}
+    return group.mechanism.estimate(group.parameters, members, {d.id: d.state for d in desks}, scores)
+
+
+def _shares(scores: Mapping[int, int]) -> Callable[[int], int]:
+    """What tells an instrument's part of all attention, in basis points."""
+    total = sum(scores.values()) or 1
+    return lambda instrument_id: scores.get(instrument_id, 0) * BPS // total

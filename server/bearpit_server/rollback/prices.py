@@ -1,7 +1,7 @@
 """A price correction: settled prices found anew, told by new records; no trade is reversed."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bearpit_server.events import log
@@ -16,6 +16,8 @@ from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS
 from bearpit_server.rules.windows import WindowState
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Instrument, Rollback, SettledPrice
+from bearpit_server.windows import settlement
+from bearpit_server.windows.plans import Plan
 
 SETTLED = (WindowState.SETTLED, WindowState.CLOSED)
 
@@ -33,18 +35,6 @@ class Finding:
     parameters: dict[str, Any]
     variant: str
     trading: dict[str, Any]
-
-
-Recompute = Callable[[int, Mapping[str, Any] | None], Mapping[int, Finding]]
-"""What a plan makes of a window's trading, by instrument; None: the window's own. Inside a transaction.
-
-Given by who calls: those that settle windows are neighbours of this package, not below it.
-"""
-
-
-def no_plans(window_id: int, plan: Mapping[str, Any] | None) -> Mapping[int, Finding]:
-    """Where nobody finds prices. Raises Refused INVALID_FIELD."""
-    raise invalid("prices", "give the right prices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +57,7 @@ class Correction:
         return PriceChange(self.instrument.symbol, self.old.price_cents, after, words)
 
 
-def corrections(request: Rollback, recompute: Recompute) -> list[Correction]:
+def corrections(request: Rollback) -> list[Correction]:
     """What a request corrects. Raises Refused."""
     window = windows.get(request.window_id)
     if window.reversed_by is not None:
@@ -83,7 +73,7 @@ def corrections(request: Rollback, recompute: Recompute) -> list[Correction]:
     )
     rows = {row.instrument_id: row for row in holding}
     listed = {row.id: row for row in Instrument.select().where(Instrument.id << [*rows])} if rows else {}
-    found = _given(request, rows, listed) or recompute(window.id, request.plan)
+    found = _given(request, rows, listed) or _recomputed(window.id, request.plan)
     made = [
         Correction(rows[id_], listed[id_], finding, _is_latest(window.id, id_))
         for id_, finding in sorted(found.items(), key=lambda item: listed[item[0]].symbol)
@@ -92,6 +82,19 @@ def corrections(request: Rollback, recompute: Recompute) -> list[Correction]:
     if not made:
         raise Refused("NOT_POSSIBLE_NOW", "these are the prices that hold already")
     return made
+
+
+def _recomputed(window_id: int, plan: Mapping[str, Any] | None) -> dict[int, Finding]:
+    """The prices that a plan finds for a window, or its own plan does now."""
+    found = settlement.simulate(window_id, None if plan is None else Plan.of_json(plan))
+    return {
+        one.traded.instrument_id: Finding(
+            one.settled.price_cents, one.settled.move_bps, one.settled.explanation,
+            [asdict(factor) for factor in one.settled.factors], one.settled.was_bounded,
+            one.chosen.algorithm.name, one.chosen.texts, one.chosen.variant, asdict(one.traded.trading),
+        )
+        for _, one in found
+    }  # fmt: skip
 
 
 def _given(
@@ -134,14 +137,14 @@ def _is_latest(window_id: int, instrument_id: int) -> bool:
     return max(holds, key=first.__getitem__) == window_id
 
 
-def foresee(request: Rollback, recompute: Recompute) -> list[PriceChange]:
+def foresee(request: Rollback) -> list[PriceChange]:
     """What would change."""
-    return [made.change for made in corrections(request, recompute)]
+    return [made.change for made in corrections(request)]
 
 
-def correct(request: Rollback, origin: Origin, recompute: Recompute) -> list[PriceChange]:
+def correct(request: Rollback, origin: Origin) -> list[PriceChange]:
     """Amend the records by new ones, and set the prices that are still those of this window."""
-    made = corrections(request, recompute)
+    made = corrections(request)
     at = now()
     moved = [one for one in made if one.is_latest]
     ledger = Ledger(request.id, Parties([], {one.instrument.id for one in moved}), origin, at)

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from bearpit_server.rollback import effects, prices, scope, windows
 from bearpit_server.rollback.effects import Effects
-from bearpit_server.rollback.prices import Recompute
 from bearpit_server.rollback.scope import Level, Scope
 from bearpit_server.rules import rollbacks
 from bearpit_server.rules.rollbacks import CASH, Plan, Policy
@@ -52,12 +51,10 @@ def check_window(asked: Scope) -> None:
     windows.check(asked.window_id)
 
 
-def foresee(
-    asked: Scope, policy: Policy, request: Rollback, recompute: Recompute = prices.no_plans
-) -> Effects:
+def foresee(asked: Scope, policy: Policy, request: Rollback) -> Effects:
     """The effects that a rollback would have now. Raises Refused where it could not be done at all."""
     if asked.level is Level.PRICES:
-        return Effects(prices=prices.foresee(request, recompute))
+        return Effects(prices=prices.foresee(request))
     changes = []
     if asked.level is Level.WINDOW:
         check_window(asked)

@@ -13,7 +13,6 @@ from bearpit_server.events.records import Record, TradeRecord, WindowChange
 from bearpit_server.rollback import effects, prices, records, scope, windows
 from bearpit_server.rollback.effects import Effects, PriceChange
 from bearpit_server.rollback.parties import Key, Ledger, Parties
-from bearpit_server.rollback.prices import Recompute
 from bearpit_server.rollback.scope import Level, Scope
 from bearpit_server.rules import rollbacks
 from bearpit_server.rules.refusals import Refused
@@ -33,16 +32,14 @@ def is_large(asked: Scope) -> bool:
     return asked.level is not Level.PRICES and scope.count(asked) > AT_ONCE
 
 
-def whole(
-    row: Rollback, origin: Origin, cancelled: int, recompute: Recompute = prices.no_plans
-) -> tuple[Effects, list[Record]]:
+def whole(row: Rollback, origin: Origin, cancelled: int) -> tuple[Effects, list[Record]]:
     """Do all of it in the caller's transaction; `cancelled` orders were in its way. Raises Refused.
 
     Returns what it did, and what to tell when that is committed.
     """
     asked = Scope.of(row)
     if asked.level is Level.PRICES:
-        did = Effects(prices=prices.correct(row, origin, recompute))
+        did = Effects(prices=prices.correct(row, origin))
         records.begun(row, did)
         row.done = row.total
         records.finish(row, origin)

@@ -2,10 +2,8 @@
 # ruff: noqa: N802 - the methods are named by the contract
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
-from dataclasses import asdict
+from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import grpc
 from bearpit.v1 import rollbacks_pb2 as pb
@@ -20,7 +18,6 @@ from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rollback import records, scope, survey, work
 from bearpit_server.rollback.effects import SHOWN, Effects
-from bearpit_server.rollback.prices import Finding
 from bearpit_server.rollback.records import OVER, POLICIES, Asked, State
 from bearpit_server.rollback.runner import Runner
 from bearpit_server.rollback.scope import Level, Scope
@@ -33,8 +30,6 @@ from bearpit_server.storage import requests, reversals
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Rollback, Window
-from bearpit_server.windows import settlement
-from bearpit_server.windows.plans import Plan
 
 Context = grpc.aio.ServicerContext[object, object]
 
@@ -177,7 +172,7 @@ def _begun(row: Rollback, by: Origin, cancelled: int) -> tuple[Effects | None, l
         else:
             survey.check_window(asked)
         return None, []
-    return work.whole(row, by, cancelled, _recomputed)
+    return work.whole(row, by, cancelled)
 
 
 def _asked(request: pb.RequestRollbackRequest) -> Asked:
@@ -216,19 +211,6 @@ def _asked(request: pb.RequestRollbackRequest) -> Asked:
     )
 
 
-def _recomputed(window_id: int, plan: Mapping[str, Any] | None) -> Mapping[int, Finding]:
-    """The prices that a plan finds for a window, or its own plan does now."""
-    found = settlement.simulate(window_id, None if plan is None else Plan.of_json(plan))
-    return {
-        one.traded.instrument_id: Finding(
-            one.settled.price_cents, one.settled.move_bps, one.settled.explanation,
-            [asdict(factor) for factor in one.settled.factors], one.settled.was_bounded,
-            one.chosen.algorithm.name, one.chosen.texts, one.chosen.variant, asdict(one.traded.trading),
-        )
-        for _, one in found
-    }  # fmt: skip
-
-
 def _since(request: pb.RequestRollbackRequest) -> datetime:
     try:
         return request.since.ToDatetime(tzinfo=UTC)
@@ -240,7 +222,7 @@ def _rehearsed(asked: Asked, by: Origin) -> pb.RequestRollbackResponse:
     """What a request would do. Looks only, so there is nothing to be taken back."""
     reversals.patient()
     row = asked.row(by)
-    would = survey.foresee(asked.scope, POLICIES[asked.policy], row, _recomputed)
+    would = survey.foresee(asked.scope, POLICIES[asked.policy], row)
     row.total = would.trades or len(would.prices)
     return pb.RequestRollbackResponse(
         rollback=messages.rollback(records.told([row])[0]), effects=_effects(row, would)
@@ -252,7 +234,7 @@ def _rehearsed_approval(rollback_id: int, by: Origin) -> pb.ApproveRollbackRespo
     row = records.get(rollback_id)
     records.check_waiting(row)
     records.check_second(row, by)
-    would = survey.foresee(Scope.of(row), POLICIES[row.policy], row, _recomputed)
+    would = survey.foresee(Scope.of(row), POLICIES[row.policy], row)
     return pb.ApproveRollbackResponse(
         rollback=messages.rollback(records.told([row])[0]), effects=_effects(row, would)
     )
@@ -266,7 +248,7 @@ def _looked_up(rollback_id: int) -> pb.GetRollbackResponse:
         did = Effects.parse(row.effects)
     elif State(row.state) not in OVER:
         try:
-            did = survey.foresee(Scope.of(row), POLICIES[row.policy], row, _recomputed)
+            did = survey.foresee(Scope.of(row), POLICIES[row.policy], row)
         except Refused:
             did = None  # it cannot be done as things are; who approves it is told why
     return pb.GetRollbackResponse(
