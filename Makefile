@@ -7,10 +7,10 @@ TYPED := protos server tui admin_cli tests
 SETUP := .venv/.installed .venv/.stubs
 
 .DEFAULT_GOAL := help
-.PHONY: help play serve test check bench protos breaking lock clean
+.PHONY: help play serve test check bench protos permissions breaking lock clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 play: $(SETUP) ## play on this machine: server, demo game, house bots, your screen (ARGS="--name ada")
 	@$(BIN)/bearpit-admin play $(ARGS)
@@ -34,6 +34,9 @@ bench: $(SETUP) ## measure against the yardsticks; writes bench.json (ONLY=book 
 protos: .venv/.installed ## generate the gRPC stubs again
 	$(BIN)/python protos/build.py
 	@touch .venv/.stubs
+
+permissions: $(SETUP) ## write server/PERMISSIONS.md anew, from the tables of roles and calls
+	$(BIN)/python -m bearpit_server.services.permission_page
 
 breaking: $(SETUP) ## tell whether the protos still fit clients of an earlier version (SINCE=v0.1)
 	$(BIN)/buf breaking protos --against ".git#ref=$(or $(SINCE),HEAD),subdir=protos"

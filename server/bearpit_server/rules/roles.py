@@ -68,7 +68,10 @@ _ALL = (
         "points_manager", "gives and takes points",
         frozenset({Permission.LOOK, Permission.GIVE_POINTS, Permission.VIEW_ALL_PLAYERS}),
     ),
-    Role("code_points_manager", "does both", frozenset(), ("code_manager", "points_manager")),
+    Role(
+        "code_points_manager", "makes codes, runs booths, gives and takes points",
+        frozenset(), ("code_manager", "points_manager"),
+    ),
     Role("announcer", "speaks to everybody", frozenset({Permission.LOOK, Permission.CREATE_ANNOUNCEMENT})),
     Role(
         "surveillance", "watches for cheating, and changes nothing",

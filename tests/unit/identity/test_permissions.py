@@ -4,6 +4,7 @@ import pytest
 from bearpit.client import contract
 from bearpit_server.identity.service_tokens import PRICES_PUSH, SCOPES
 from bearpit_server.rules.roles import ADMIN, PLAYER, permissions_of
+from bearpit_server.services.permission_page import PAGE, markdown
 from bearpit_server.services.permissions import ACCESS, Rate
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2
@@ -57,3 +58,7 @@ def test_a_service_only_ever_reads_or_pushes_prices(path: str) -> None:
 def test_what_costs_a_password_hash_counts_as_a_sign_in(path: str) -> None:
     costly = path.rpartition("/")[2] in ("Register", "SignIn", "ChangePassword")
     assert (ACCESS[path].rate is Rate.SIGN_IN) == costly
+
+
+def test_the_page_of_who_may_do_what_is_as_new_as_the_tables() -> None:
+    assert PAGE.read_text(encoding="utf-8") == markdown(), "write it anew with `make permissions`"
