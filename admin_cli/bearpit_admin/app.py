@@ -10,15 +10,19 @@ from bearpit_admin import remote
 from bearpit_admin.commands import (
     announce,
     approve,
+    arcade,
+    booth,
     code,
     context,
     debt,
     demo,
     doctor,
+    duel,
     events,
     init,
     instruments,
     ipo,
+    listener,
     login,
     market,
     mechanism,
@@ -31,6 +35,7 @@ from bearpit_admin.commands import (
     settings,
     settle,
     status,
+    team,
     token,
     trades,
     window,
@@ -114,8 +119,8 @@ def options(
 
 debt.register(player.app)
 for group in (
-    player, role, instruments, ipo, mechanism, window, settle, rollback, news, code, market, orders, trades,
-    settings, token, context, demo,
+    player, role, team, booth, arcade, instruments, ipo, mechanism, window, settle, rollback, news, code,
+    duel, market, orders, trades, settings, listener, token, context, demo,
 ):  # fmt: skip
     app.add_typer(
         group.app,

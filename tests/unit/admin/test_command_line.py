@@ -45,13 +45,23 @@ def test_has_every_command_that_operators_were_promised() -> None:
         "rollback trade", "rollback player", "rollback window", "rollback prices", "rollback list",
         "rollback show", "approve", "news publish", "news list", "news withdraw",
         "init", "login", "logout", "announce", "events", "doctor", "status",
+        "duel list", "duel show", "duel verify", "duel cancel",
+        "listener list", "listener replay", "listener failures",
         "player list", "player show", "player create", "player disable", "player enable",
-        "player reset-password", "player adjust",
+        "player reset-password", "player adjust", "player sudo", "player freeze", "player unfreeze",
+        "player credit", "player debt", "player debts",
+        "role list", "role show", "role grant", "role revoke",
         "instruments list", "instruments create", "instruments update", "ipo open",
         "market open", "market close", "market pre-open", "market auto", "market halt", "market resume",
         "market schedule", "market status",
+        "team create", "team list", "team show", "team update", "team code", "team assign", "team remove",
+        "booth create", "booth list", "booth show", "booth update", "booth rotate", "booth close",
+        "booth open", "booth visits", "booth visit",
+        "arcade create", "arcade list", "arcade show", "arcade limits", "arcade close", "arcade open",
+        "arcade statement", "arcade transactions", "arcade void",
         "orders list", "orders cancel", "trades list", "settings list", "settings set",
         "token create", "token list", "token revoke",
+        "code create", "code list", "code show", "code qr", "code sheet", "code withdraw", "code redemptions",
         "context list", "context use", "context add", "context remove",
         "play", "demo load", "demo run", "demo scenario", "demo scenarios",
     }  # fmt: skip
@@ -93,6 +103,11 @@ def test_says_which_version_it_is() -> None:
         (["player", "adjust", "ada", "--reason", "x", "--cash", "1.234"], "12.40"),
         (["player", "create", "ada", "--cash", "lots"], "12.40"),
         (["player", "create", "ada", "--role", "king"], "king"),
+        (["player", "sudo", "ada"], "--reason"),
+        (["player", "freeze", "ada"], "--reason"),
+        (["role", "grant", "ada"], "ROLE"),
+        (["role", "grant", "ada", "king"], "king"),
+        (["role", "show", "king"], "king"),
         (["player", "list", "--limit", "-1"], "--limit"),
         (["player", "list", "-o", "yaml"], "yaml"),
         (["instruments", "update", "ACME"], "Nothing to change"),
@@ -167,6 +182,8 @@ def test_what_is_wrong_on_the_command_line_is_a_usage_error(arguments: list[str]
     "arguments",
     [
         ["player", "disable", "ada"],
+        ["player", "freeze", "ada", "--reason", "x"],
+        ["role", "revoke", "ada", "announcer"],
         ["player", "reset-password", "ada"],
         ["player", "adjust", "ada", "--cash", "-1", "--reason", "x"],
         ["ipo", "open", "ACME", "--price", "12.40", "--quantity", "10"],
@@ -304,4 +321,4 @@ def test_the_shell_is_given_a_completion_script_and_completions() -> None:
     environment = {"PATH": "/usr/bin:/bin", "_BEARPIT_ADMIN_COMPLETE": "complete_bash"}
     words = {"COMP_WORDS": "bearpit-admin pla", "COMP_CWORD": "1"}
     done = subprocess.run(COMMAND, env=environment | words, capture_output=True, text=True, check=False)
-    assert "players" in done.stdout.split()
+    assert "player" in done.stdout.split()
