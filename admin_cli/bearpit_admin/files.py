@@ -1,6 +1,8 @@
-"""Files that a command is given to read; `-` is standard input."""
+"""Files that a command is given: to read, where `-` is standard input, and to write."""
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from bearpit_admin.exits import Exit, Failure
@@ -13,3 +15,12 @@ def read_text(file: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is no text in UTF-8"
         raise Failure(f"{file} cannot be read: {reason}.", Exit.USAGE) from None
+
+
+@contextmanager
+def writing(file: str) -> Iterator[None]:
+    """A block that writes a file. Raises Failure USAGE when it cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        raise Failure(f"{file} cannot be written: {error.strerror or error}.", Exit.USAGE) from None

@@ -340,7 +340,8 @@ async def test_a_batch_is_made_once_and_can_be_looked_at(venue: Venue, operator:
     rehearsed = codes_pb2.CreateCodesRequest()
     rehearsed.CopyFrom(terms(use=LIMITED, max_uses=3, count=250, validate_only=True))
     assert (await operator.codes.CreateCodes(rehearsed)).batch.batch_id == 0
-    found, token = [], ""
+    found: list[codes_pb2.Code] = []
+    token = ""
     while True:
         request = codes_pb2.GetBatchRequest(batch_id=first.batch_id, page_token=token)
         page = await operator.codes.GetBatch(request)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from bearpit.client import BearpitError, Client
-from bearpit.v1 import admin_pb2, codes_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, codes_pb2, wallet_pb2
 from bearpit_server.events import log
 from bearpit_server.game import referrals
 from bearpit_server.game.referrals import Terms
@@ -203,8 +203,6 @@ async def test_a_reward_repays_a_debt_first(venue: Venue, operator: Client, ada:
 async def test_registering_again_with_the_same_id_is_no_second_referral(venue: Venue, ada: Client) -> None:
     code = await code_of(ada)
     client = await venue.client()
-    from bearpit.v1 import auth_pb2
-
     request = auth_pb2.RegisterRequest(name="newt", password=PASSWORD, referral=code, request_id="once")
     first = await client.auth.Register(request)
     assert (await client.auth.Register(request)).player == first.player

@@ -10,6 +10,7 @@ import typer
 
 from bearpit_admin import sheets, wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.files import writing
 from bearpit_admin.money import Points, parse_price
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Yes
 from bearpit_admin.output import Part, Row, Value, moment, moment_in, show, show_one, tell
@@ -155,10 +156,11 @@ def qr(
     batch, codes = _fetch(batch_id, 0)
     chosen = _chosen(batch, codes, code)
     if png:
-        sheets.png(_link(chosen), png, scale)
+        with writing(png):
+            sheets.png(_link(chosen), png, scale)
         tell(f"wrote {chosen.text} to {png}")
         return
-    if sys.stdout.isatty():
+    if is_terminal():
         for line in sheets.blocks(_link(chosen)):
             # Drawn in both colours, so that it is dark on light on a light terminal too.
             typer.echo(typer.style(line, fg="bright_white", bg="black"))
@@ -185,12 +187,14 @@ def sheet(
     labels = [_label(batch, code) for code in wanted]
     paged = sheets.pages_of(labels)
     if pdf:
-        Path(pdf).write_bytes(sheets.pdf(labels))
+        with writing(pdf):
+            Path(pdf).write_bytes(sheets.pdf(labels))
     for number, page in enumerate(paged if svg else (), 1):
         path = Path(svg)
         if len(paged) > 1:
             path = path.with_stem(f"{path.stem}-{number}")
-        path.write_text(sheets.svg(page), encoding="utf-8")
+        with writing(svg):
+            path.write_text(sheets.svg(page), encoding="utf-8")
     many = f"{len(paged)} page{'s' * (len(paged) > 1)}"
     tell(f"wrote {len(labels)} code{'s' * (len(labels) > 1)} on {many} to {pdf or svg}")
 
@@ -244,6 +248,11 @@ def redemptions(
     ]
     columns = ("id", "redeemed_at", "player", "code", "brought", "batch", "reason")
     show(columns, rows, output, ("redeemed_at", "code", "batch", "reason"))
+
+
+def is_terminal() -> bool:
+    """Whether somebody can see what is printed."""
+    return sys.stdout.isatty()
 
 
 def _reward(points: str, off: str, lifetime: str, shares: int, symbol: str) -> "wire.codes.Reward":
