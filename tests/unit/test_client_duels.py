@@ -143,7 +143,7 @@ def test_a_nonce_of_somebody_elses_is_found() -> None:
 
 
 def test_a_winner_who_lost_is_found() -> None:
-    assert faults(duel(winner_name="bob", winner_id=2)) == ["rock against scissors: bob won, as told"]
+    assert faults(duel(winner_name="bob", winner_id=2)) == ["rock against scissors: bob did not win"]
 
 
 def test_a_commitment_after_a_reveal_is_found() -> None:

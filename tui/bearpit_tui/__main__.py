@@ -5,13 +5,18 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from importlib import import_module
 from pathlib import Path
+
+COMMANDS = ("verify",)
+"""What can stand in front of the options: each is a module with a `main` of its own."""
 
 EPILOG = """\
 examples:
   bearpit                                 the server played on last, or this machine's
   bearpit --server camp.example:7117      another one
   bearpit --server camp.example --tls --name ada
+  bearpit verify 17                       compute a finished duel again
 
 The password is asked for on the screen, or taken from BEARPIT_PASSWORD. With BEARPIT_TOKEN, from
 `bearpit-admin player sudo`, operators look through a player's eyes. Settings are read from settings.toml
@@ -49,8 +54,12 @@ def options() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> None:
     """Understand the options, then open the screen."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if given and given[0] in COMMANDS:
+        import_module(f"bearpit_tui.{given[0]}").main(given[1:])
+        return
     parser = options()
-    chosen = parser.parse_args(arguments)
+    chosen = parser.parse_args(given)
     if chosen.version:
         from importlib.metadata import version
 

@@ -281,26 +281,37 @@ def _ending(duel: pb.Duel) -> Finding:
     told = duel.winner_name
     names = [duel.challenger_name, duel.opponent_name]
     has_played = [last.challenger.revealed, last.opponent.revealed]
+    versus = f"{moves[0] or 'nothing'} against {moves[1] or 'nothing'}"
     match duel.ending:
         case pb.DUEL_ENDING_WON:
             won = winner(moves[0], moves[1]) if all(moves) else 0
-            right = won and names[won - 1] == told
-            return Finding(bool(right), f"{moves[0]} against {moves[1]}: {told} won, as told")
+            right = bool(won) and names[won - 1] == told
+            return _either(right, f"{versus}: {told} won", f"{versus}: {told or 'nobody'} did not win")
         case pb.DUEL_ENDING_DRAWN:
             last_one = duel.draws == pb.DUEL_DRAWS_RETURN or duel.round == duel.max_rounds
             right = all(moves) and moves[0] == moves[1] and last_one and not told
-            return Finding(bool(right), f"{moves[0]} against {moves[1]}: a draw, and the stakes went back")
+            return _either(
+                right, f"{versus}: a draw, the stakes went back", f"{versus}: that is no draw to end with"
+            )
         case pb.DUEL_ENDING_FORFEITED:
             ready = has_played if any(has_played) else _committed(last)
             right = ready.count(True) == 1 and names[ready.index(True)] == told
-            return Finding(right, f"{told} did in time what was to be done, and the other side did not")
+            return _either(
+                right,
+                f"{told} did in time what was to be done, and the other side did not",
+                f"{told or 'nobody'} was told to have been the only one in time, and was not",
+            )
         case pb.DUEL_ENDING_ABANDONED:
-            right = not told and not any(has_played)
-            return Finding(right, "nobody did in time what was to be done; the stakes went back")
+            return _either(
+                not told and not any(has_played),
+                "nobody did in time what was to be done; the stakes went back",
+                "it was told that nobody did anything in time, and somebody did",
+            )
         case ending:
-            return Finding(
-                not told and not all(has_played),
+            return _either(
+                ending in _BACK and not told and not all(has_played),
                 f"{_BACK.get(ending, 'it ended')}; the stakes went back",
+                f"{_BACK.get(ending, 'it ended')}, though it had been decided",
             )
 
 
@@ -309,14 +320,27 @@ def _committed(played: pb.DuelRound) -> list[bool]:
 
 
 def _money(duel: pb.Duel) -> Finding:
+    paid, share = _points(duel.paid_cents), _points(duel.house_share_cents)
     if not duel.winner_name:
-        right = duel.paid_cents == 0 and duel.house_share_cents == 0
-        return Finding(right, "nobody won, and nobody was paid but the stakes")
+        return _either(
+            duel.paid_cents == 0 and duel.house_share_cents == 0,
+            "nobody won, and nobody got more than the stake",
+            f"nobody won, and {paid} points were paid out, {share} kept",
+        )
     by_house = duel.against_house and duel.winner_id == 0
-    share = 0 if by_house else -(-duel.stake_cents * duel.house_bps // 10_000)
-    right = (duel.paid_cents, duel.house_share_cents) == (2 * duel.stake_cents - share, share)
-    return Finding(
-        right,
-        f"{duel.winner_name} was paid {duel.paid_cents} cents of {2 * duel.stake_cents}, "
-        f"the house kept {duel.house_share_cents} as its share",
+    due = 0 if by_house else -(-duel.stake_cents * duel.house_bps // 10_000)
+    both = 2 * duel.stake_cents
+    return _either(
+        (duel.paid_cents, duel.house_share_cents) == (both - due, due),
+        f"{duel.winner_name} was paid {paid} of {_points(both)} points, the house kept {share}",
+        f"{duel.winner_name} was paid {paid} and the house kept {share}; {_points(both - due)} and "
+        f"{_points(due)} were due",
     )
+
+
+def _points(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def _either(holds: bool, right: str, wrong: str) -> Finding:
+    return Finding(holds, right if holds else wrong)
