@@ -95,6 +95,9 @@ ACTIONS: tuple[Action, ...] = (
         page="wallet:WalletPage",
     ),
     Action(
+        "inbox", ("i",), "Inbox", "What concerns you: fills, duels, points, ranks.", page="inbox:InboxPage"
+    ),
+    Action(
         "transfer",
         ("t",),
         "Transfer",
@@ -113,6 +116,13 @@ ACTIONS: tuple[Action, ...] = (
     Action("filter_kind", ("f",), "Only…", "Only postings of one kind, and round.", (), True, on="wallet"),
     Action(
         "filter_asset", ("a",), "Asset", "Only cash, or one instrument, and round.", (), True, on="wallet"
+    ),
+    Action("mark_read", ("r",), "Mark read", "Mark everything as read.", (), True, on="inbox"),
+    Action(
+        "filter_letters", ("f",), "Only…", "Only notifications of one kind, and round.", (), True, on="inbox"
+    ),
+    Action(
+        "away", ("a",), "While away", "What happened while you were away, once more.", (), True, on="inbox"
     ),
     Action("palette", ("ctrl+p",), "Palette", "All that can be done, by name; also themes."),
     Action("leave", ("escape",), "Back", "Leave the ticket, the command line, a message."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, tzinfo
@@ -15,6 +16,7 @@ from bearpit_tui.colours import Coloured
 from bearpit_tui.failures import answer_lost, connection_fault, error_words, unreachable_words
 from bearpit_tui.feed import FRAME_SECONDS, SETTLE_SECONDS, SIGNED_OUT, Feed
 from bearpit_tui.gateway import Connector, Gateway
+from bearpit_tui.interruptions import Interruptions
 from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.screens.live import LiveScreen, Seat
 from bearpit_tui.screens.sign_in import SignInScreen
@@ -38,6 +40,7 @@ class Surroundings:
     """What differs between a person's terminal and a test."""
 
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    monotonic: Callable[[], float] = time.monotonic
     zone: tzinfo = field(default_factory=lambda: datetime.now().astimezone().tzinfo or UTC)
     frame_seconds: float = FRAME_SECONDS
     settle_seconds: float = SETTLE_SECONDS
@@ -179,6 +182,7 @@ class BearpitApp(Coloured, inherit_bindings=False):
 
         def publish(state: State, notices: tuple[Notice, ...]) -> None:
             next(self._live_screens(), screen).post_message(LiveScreen.Fresh(state, notices))
+            interruptions.follow(state)
 
         feed = Feed(
             gateway,
@@ -188,8 +192,10 @@ class BearpitApp(Coloured, inherit_bindings=False):
             frame_seconds=around.frame_seconds,
             settle_seconds=around.settle_seconds,
         )
+        seat = Seat(feed, self.settings.keymap, around.clock, self.zone)
+        interruptions = Interruptions(self, seat, lambda: self._tell_seen(gateway), around.monotonic)
         screen = TradeScreen(
-            Seat(feed, self.settings.keymap, around.clock, self.zone),
+            seat,
             hint=not self.remembered.hint_seen,
             on_hint_seen=self._hint_seen,
         )
@@ -204,6 +210,14 @@ class BearpitApp(Coloured, inherit_bindings=False):
         if self.session is not None:
             self.session.forget()
         await self._ask(words)
+
+    def _tell_seen(self, gateway: Gateway) -> None:
+        self._seen(gateway)
+
+    @work(group="seen")
+    async def _seen(self, gateway: Gateway) -> None:
+        with contextlib.suppress(BearpitError):  # then it is told once more the next time
+            await gateway.letters.seen(gateway.new_request_id())
 
     def _refused(self, error: BearpitError, server: str, name: str, *, new: bool) -> None:
         screen = self.screen

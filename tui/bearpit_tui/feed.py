@@ -17,13 +17,16 @@ from typing import TypeVar
 import grpc
 from bearpit.client import BearpitError
 from bearpit_tui import state as states
-from bearpit_tui.failures import error_words
+from bearpit_tui.failures import answer_lost, error_words
 from bearpit_tui.gateway import BookFrame, Gateway, OrdersFrame, Placed, PricesFrame, TicksFrame, WalletFrame
+from bearpit_tui.inbox import TOASTED, Kind
+from bearpit_tui.inbox import Frame as LettersFrame
 from bearpit_tui.model import Fill, Link, LinkState, Order, Phase, Status, Tick, Timeframe
 from bearpit_tui.notices import Notice, Tone, ended_notice, fill_notice, phase_notice, window_notices
 from bearpit_tui.state import State
 from bearpit_tui.windows import Windows
 
+A = TypeVar("A")
 F = TypeVar("F")
 
 FRAME_SECONDS = 0.1
@@ -76,6 +79,7 @@ class Feed:
         self._chosen = asyncio.Event()
         self._reload = asyncio.Event()
         self._renew_me = asyncio.Event()
+        self._announced = asyncio.Event()
         self._connected = asyncio.Event()
 
     # What the screen asks for -------------------------------------------------------------------------
@@ -134,6 +138,7 @@ class Feed:
                 group.create_task(self._read(self.gateway.stream_windows, self._on_windows))
                 group.create_task(self._read(self.gateway.stream_wallet, self._on_wallet))
                 group.create_task(self._ordering())
+                group.create_task(self._corresponding())
         finally:
             unwatch()
 
@@ -261,6 +266,34 @@ class Feed:
                     state = states.with_bars(self.state, symbol, timeframe, bars)
                     self._become(states.with_ticks(state, meanwhile))
 
+    async def _corresponding(self) -> None:
+        """What happened while away, once; then the inbox as it fills."""
+        letters = self.gateway.letters
+        away = await self._asked(letters.catch_up)
+        if away is not None:
+            self._become(replace(self.state, away=away))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._read(letters.follow, self._on_letters))
+            while True:
+                self._announced.clear()
+                told = await self._asked(letters.announced)
+                if told is not None and tuple(told) != self.state.told_us:
+                    self._become(replace(self.state, told_us=tuple(told)))
+                await self._announced.wait()
+
+    async def _asked(self, ask: Callable[[], Awaitable[A]]) -> A | None:
+        """The answer of a call, however long it takes; None: the server does not know it, or refuses it."""
+        while True:
+            await self._connected.wait()
+            try:
+                return await ask()
+            except BearpitError as error:
+                if not answer_lost(error):
+                    if error.reason in SIGNED_OUT:
+                        raise
+                    return None
+                await self._pause_after(error)
+
     async def _ordering(self) -> None:
         async with asyncio.TaskGroup() as group:
             renew = asyncio.Event()
@@ -334,6 +367,26 @@ class Feed:
         self._become(replace(self.state, windows=windows))
         for notice in window_notices(before, windows):
             self._tell(notice)
+
+    def _on_letters(self, frame: LettersFrame) -> None:
+        inbox = self.state.inbox
+        if frame.whole is not None:
+            whole = frame.whole
+            inbox = inbox.with_snapshot(whole.unread, whole.read_up_to, whole.latest)
+            self._announced.set()
+        for one in frame.new:
+            inbox = inbox.with_new(one)
+            if one.kind is Kind.ANNOUNCEMENT:
+                self._announced.set()
+            elif one.kind in TOASTED and not one.read:
+                self._tell(Notice(one.title, Tone.WARNING if one.urgent else Tone.GOOD))
+            if one.kind is Kind.SYSTEM:
+                self._renew_me.set()
+        self._become(replace(self.state, inbox=inbox))
+
+    def take_read(self, up_to: int, unread: int) -> None:
+        """Notifications have been marked as read."""
+        self._become(replace(self.state, inbox=self.state.inbox.with_read(up_to, unread)))
 
     def _on_wallet(self, frame: WalletFrame) -> None:
         take = states.with_wallet if frame.whole else states.with_wallet_change

@@ -29,6 +29,7 @@ from bearpit_tui.windows import Windows
 
 if TYPE_CHECKING:  # the state and its words load without the client
     from bearpit_tui.camp.codes import Codes
+    from bearpit_tui.camp.inbox import Letters
     from bearpit_tui.camp.people import People
     from bearpit_tui.camp.wallet import Purse
 
@@ -100,6 +101,10 @@ class Gateway(Protocol):
     @property
     def codes(self) -> Codes:
         """What is asked about codes."""
+
+    @property
+    def letters(self) -> Letters:
+        """What is asked about notifications."""
 
     @property
     def people(self) -> People:

@@ -10,6 +10,7 @@ from bearpit.client import BearpitError, Client, Connection, connect
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_tui import wire
 from bearpit_tui.camp.codes import RemoteCodes
+from bearpit_tui.camp.inbox import RemoteLetters
 from bearpit_tui.camp.people import RemotePeople
 from bearpit_tui.camp.wallet import RemotePurse
 from bearpit_tui.commands import Amend
@@ -67,6 +68,7 @@ class Remote:
         self.purse = RemotePurse(client)
         self.codes = RemoteCodes(client)
         self.people = RemotePeople(client)
+        self.letters = RemoteLetters(client)
 
     @property
     def player(self) -> str:

@@ -54,6 +54,8 @@ class Remembered:
     theme: str = ""
     server: str = ""
     hint_seen: bool = False
+    acknowledged: tuple[str, ...] = ()
+    """Urgent announcements that have been read: server and number."""
 
 
 def settings_path() -> Path:
@@ -136,11 +138,16 @@ def load_remembered() -> Remembered:
         theme=texts.get("theme", ""),
         server=texts.get("server", ""),
         hint_seen=texts.get("hint_seen") == "yes",
+        acknowledged=tuple(texts.get("acknowledged", "").splitlines()),
     )
 
 
 def remember(
-    *, theme: str | None = None, server: str | None = None, hint_seen: bool | None = None
+    *,
+    theme: str | None = None,
+    server: str | None = None,
+    hint_seen: bool | None = None,
+    acknowledged: tuple[str, ...] | None = None,
 ) -> Remembered:
     """Note something for the next time; a folder that cannot be written to is no reason to stop playing."""
     kept = load_remembered()
@@ -149,8 +156,14 @@ def remember(
         theme=kept.theme if theme is None else theme,
         server=kept.server if server is None else server,
         hint_seen=kept.hint_seen if hint_seen is None else hint_seen,
+        acknowledged=kept.acknowledged if acknowledged is None else acknowledged,
     )
-    texts = {"theme": kept.theme, "server": kept.server, "hint_seen": "yes" if kept.hint_seen else "no"}
+    texts = {
+        "theme": kept.theme,
+        "server": kept.server,
+        "hint_seen": "yes" if kept.hint_seen else "no",
+        "acknowledged": "\n".join(kept.acknowledged),
+    }
     try:
         write_private(_remembered_path(), texts)
     except OSError:

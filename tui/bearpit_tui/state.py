@@ -11,9 +11,11 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bearpit_tui.drafts import Side
+from bearpit_tui.inbox import CatchUp, Inbox
 from bearpit_tui.mechanisms import rank
 from bearpit_tui.model import (
     EPOCH,
+    Announcement,
     Bar,
     Book,
     Chart,
@@ -66,6 +68,11 @@ class State:
     chart: Chart = field(default_factory=Chart)
     tape: tuple[Tick, ...] = ()
     """The chosen instrument's latest trades, newest first."""
+    inbox: Inbox = field(default_factory=Inbox)
+    away: CatchUp | None = None
+    """What happened before this sign-in; None: nothing."""
+    told_us: tuple[Announcement, ...] = ()
+    """What the operators said to our team and roles; what they said to all is in the status."""
     windows: Windows = field(default_factory=Windows)
     ahead: timedelta = timedelta(0)
     """How far the server's clock is ahead of this machine's."""
@@ -89,6 +96,13 @@ def with_server_time(state: State, server: datetime, here: datetime) -> State:
     """With the difference between the clocks, unless it is as it was, but for what frames take to arrive."""
     ahead = server - here
     return replace(state, ahead=ahead) if abs(ahead - state.ahead) > CLOCKS_AGREE else state
+
+
+def announcements(state: State, now: datetime) -> list[Announcement]:
+    """What the operators said to this player and holds, newest first."""
+    said = {one.announcement_id: one for one in (*state.told_us, *state.status.announcements)}
+    standing = [one for one in said.values() if one.expires_at is None or one.expires_at > now]
+    return sorted(standing, key=lambda one: (one.created_at, one.announcement_id), reverse=True)
 
 
 # The market ---------------------------------------------------------------------------------------------

@@ -190,7 +190,7 @@ def status(message: market_pb2.MarketStatus) -> model.Status:
         next_change_at=moment(message.next_change_at) if message.HasField("next_change_at") else None,
         next_phase=PHASES.get(message.next_phase, Phase.UNKNOWN),
         time_zone=message.time_zone or "UTC",
-        announcements=tuple(_announcement(one) for one in message.announcements),
+        announcements=tuple(announcement(one) for one in message.announcements),
         headlines=tuple(
             model.Headline(
                 one.news_id, one.text, tuple(one.symbols), moment(one.published_at), moment(one.ends_at)
@@ -200,7 +200,8 @@ def status(message: market_pb2.MarketStatus) -> model.Status:
     )
 
 
-def _announcement(message: market_pb2.Announcement) -> model.Announcement:
+def announcement(message: market_pb2.Announcement) -> model.Announcement:
+    """A word from the operators."""
     return model.Announcement(
         announcement_id=message.announcement_id,
         title=message.title,

@@ -16,7 +16,16 @@ from bearpit.client.errors import BearpitError
 from bearpit.client.session import Session
 from bearpit.client.streams import Frame, follow
 from bearpit.client.timing import Timing
-from bearpit.v1 import auth_pb2, duels_pb2, market_pb2, pricing_pb2, trading_pb2, wallet_pb2, windows_pb2
+from bearpit.v1 import (
+    auth_pb2,
+    duels_pb2,
+    market_pb2,
+    notifications_pb2,
+    pricing_pb2,
+    trading_pb2,
+    wallet_pb2,
+    windows_pb2,
+)
 from bearpit.v1.market_pb2_grpc import MarketServiceStub
 
 if TYPE_CHECKING:  # these exist in the types only
@@ -42,6 +51,9 @@ if TYPE_CHECKING:  # these exist in the types only
     _Trades = grpc.aio.UnaryStreamCall[market_pb2.StreamTradesRequest, market_pb2.StreamTradesResponse]
     _Orders = grpc.aio.UnaryStreamCall[trading_pb2.StreamOrdersRequest, trading_pb2.StreamOrdersResponse]
     _Wallet = grpc.aio.UnaryStreamCall[wallet_pb2.StreamWalletRequest, wallet_pb2.StreamWalletResponse]
+    _Notifications = grpc.aio.UnaryStreamCall[
+        notifications_pb2.StreamNotificationsRequest, notifications_pb2.StreamNotificationsResponse
+    ]
 
 Q = TypeVar("Q")
 F = TypeVar("F", bound=Frame)
@@ -283,6 +295,19 @@ class Client:
 
         def open_after(sequence: int) -> "_Orders":
             return self.trading.StreamOrders(trading_pb2.StreamOrdersRequest(after_sequence=sequence))
+
+        return self._follow(open_after, after)
+
+    def stream_notifications(
+        self, after: int = 0
+    ) -> AsyncGenerator[notifications_pb2.StreamNotificationsResponse, None]:
+        """One's notifications without gaps; `after` a number, or 0: the inbox first. Being open, it says
+        that one is there."""
+
+        def open_after(sequence: int) -> "_Notifications":
+            return self.notifications.StreamNotifications(
+                notifications_pb2.StreamNotificationsRequest(after_sequence=sequence)
+            )
 
         return self._follow(open_after, after)
 

@@ -48,6 +48,7 @@ from bearpit_tui.windows import Settled, Window, Windows, WindowState
 
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.fakes.codes import FakeCodes
+from tests.unit.tui.fakes.inbox import FakeLetters
 from tests.unit.tui.fakes.people import FakePeople
 from tests.unit.tui.fakes.wallet import FakePurse
 
@@ -95,6 +96,7 @@ class FakeGateway:
         self.purse = FakePurse(self.note)
         self.codes = FakeCodes(self.note)
         self.people = FakePeople(self.note)
+        self.letters = FakeLetters(self.note)
         self.on_token: Callable[[str], None] = lambda token: None
         self.link = Link(LinkState.LIVE, 12.0)
         self.watchers: list[Callable[[Link], None]] = []

@@ -8,7 +8,7 @@ from bearpit_tui.keymap import Keymap
 from bearpit_tui.model import Announcement, Headline, LinkState
 from bearpit_tui.panels.banner import Banner
 from bearpit_tui.panels.status_bar import StatusBar
-from bearpit_tui.state import State
+from bearpit_tui.state import State, announcements
 from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -58,13 +58,13 @@ class Headlines(Vertical):
             trouble.show("", "")
         if self._place:
             return
-        text = self._news(standing(state, now))
+        text = self._news(announcements(state, now))
         self.query_one("#news", Banner).show("news" if text else "", text)
         self._show_headline(working(state, now + state.ahead), now + state.ahead)
 
     def dismiss(self, state: State, now: datetime) -> bool:
         """Show what is shown no longer: announcements first, then headlines; False: there was nothing."""
-        said = {one.announcement_id for one in standing(state, now)} - self._dismissed
+        said = {one.announcement_id for one in announcements(state, now)} - self._dismissed
         self._dismissed |= said
         read = {one.news_id for one in working(state, now + state.ahead)} - self._read
         if not said:
@@ -89,8 +89,8 @@ class Headlines(Vertical):
             text = set_cell_size(text, max(room - cell_len(more), 0))
         self.query_one("#headline", Banner).show("fresh" if fresh else "headline", text + more)
 
-    def _news(self, announcements: list[Announcement]) -> str:
-        news = [one for one in announcements if one.announcement_id not in self._dismissed]
+    def _news(self, said: list[Announcement]) -> str:
+        news = [one for one in said if one.announcement_id not in self._dismissed]
         if not news:
             return ""
         more = f" · {self._keymap.shown('news')} shows {len(news) - 1} more" if len(news) > 1 else ""
@@ -101,8 +101,3 @@ class Headlines(Vertical):
 def working(state: State, now: datetime) -> list[Headline]:
     """The headlines that still work on prices or are new, newest first."""
     return [one for one in state.status.headlines if now < max(one.ends_at, one.published_at + STANDING)]
-
-
-def standing(state: State, now: datetime) -> list[Announcement]:
-    """The announcements that hold now, newest first."""
-    return [one for one in state.status.announcements if one.expires_at is None or one.expires_at > now]

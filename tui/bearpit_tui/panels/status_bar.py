@@ -10,7 +10,7 @@ from bearpit_tui.mechanisms import WINDOW, mechanism_of
 from bearpit_tui.model import LinkState, Phase
 from bearpit_tui.moments import when
 from bearpit_tui.state import State, equity_cents, gain_cents, mark_cents
-from bearpit_tui.widgets.money import arrow, fit_money, money, percent, signed_money
+from bearpit_tui.widgets.money import arrow, compact, fit_money, money, percent, signed_money
 from bearpit_tui.widgets.painted import Painted, Piece
 from bearpit_tui.windows import WindowState
 from rich.cells import cell_len
@@ -107,6 +107,8 @@ class StatusBar(Painted, can_focus=False):
             parts.append((3, [(f"{PHASE_MARKS[phase]} {phase.value}", (tone,))]))
             if change := self._next_change(state, now + state.ahead):
                 parts.append((7, [(change, ("muted",))]))
+        if state.inbox.unread:
+            parts.append((3, [(f"{compact(state.inbox.unread)} new", ("own",))]))
         latency = state.link.latency_ms
         if frozen:
             parts.append((0, [(" FROZEN ", ("tag", "strong"))]))

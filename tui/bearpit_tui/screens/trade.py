@@ -29,7 +29,7 @@ from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.palette import Entry
 from bearpit_tui.panels.board import Board
 from bearpit_tui.panels.command_line import CommandInput, CommandLine, CompletionList
-from bearpit_tui.panels.headlines import Headlines, standing
+from bearpit_tui.panels.headlines import Headlines
 from bearpit_tui.panels.key_bar import KeyBar
 from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.panels.ticket import Ticket
@@ -39,7 +39,7 @@ from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.screens.market import MarketScreen
 from bearpit_tui.screens.reading import ReadingScreen, help_text, news_text
 from bearpit_tui.screens.windows import results_text, windows_text
-from bearpit_tui.state import free_shares, mark_cents, open_orders
+from bearpit_tui.state import announcements, free_shares, mark_cents, open_orders
 from bearpit_tui.views import terms
 from bearpit_tui.widgets.ladder import DepthLadder
 from textual import on, work
@@ -268,7 +268,7 @@ class TradeScreen(MarketScreen):
         self.app.push_screen(ReadingScreen(f"Help: {name}", help_text(self.keys, pane)))
 
     def action_news(self) -> None:
-        said = standing(self.state, self.now())
+        said = announcements(self.state, self.now())
         text = news_text(self.state.status.headlines, said, self.zone)
         self.app.push_screen(ReadingScreen("News", text))
 
