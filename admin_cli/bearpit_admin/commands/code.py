@@ -152,7 +152,10 @@ def qr(
         int, typer.Option("--scale", min=1, max=100, help="Pixels of a module of the picture.")
     ] = 10,
 ) -> None:
-    """Show the QR code of a code, on the terminal or as a picture; in a pipe the plain code."""
+    """Show the QR code of a code.
+
+    On the terminal, or as a picture; in a pipe it is the plain code.
+    """
     batch, codes = _fetch(batch_id, 0)
     chosen = _chosen(batch, codes, code)
     if png:
@@ -177,7 +180,7 @@ def sheet(
     pdf: Annotated[str, typer.Option("--pdf", metavar="FILE", help="As PDF.")] = "",
     unused: Annotated[bool, typer.Option("--unused", help="Only codes that nobody has redeemed.")] = False,
 ) -> None:
-    """Write the codes of a batch as a sheet to print and cut up, 21 to an A4 page."""
+    """Write a sheet to print: 21 labels to an A4 page."""
     if bool(svg) == bool(pdf):
         raise Failure("Give either --svg or --pdf, with the file to write.", Exit.USAGE)
     batch, codes = _fetch(batch_id, 0)
