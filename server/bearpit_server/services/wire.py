@@ -50,8 +50,8 @@ def _step(field: FieldDescriptor) -> Check | None:
         return _map_step(field) if field.is_repeated else _message_step(field.name, field.message_type)
     if field.type == FieldDescriptor.TYPE_STRING:
         return _strings_step(field.name) if field.is_repeated else _string_step(field.name)
-    if field.enum_type is not None and not field.is_repeated:
-        return _enum_step(field.name, field.enum_type)
+    if field.enum_type is not None:
+        return (_enums_step if field.is_repeated else _enum_step)(field.name, field.enum_type)
     return None
 
 
@@ -83,6 +83,16 @@ def _map_step(field: FieldDescriptor) -> Check | None:
             raise _nul(name)
 
     return step if value.type == FieldDescriptor.TYPE_STRING else None
+
+
+def _enums_step(name: str, enum: EnumDescriptor) -> Check:
+    known = frozenset(enum.values_by_number)
+
+    def step(message: Message) -> None:
+        if not known.issuperset(getattr(message, name)):
+            raise invalid(name, "this contract knows no such value")
+
+    return step
 
 
 def _enum_step(name: str, enum: EnumDescriptor) -> Check:

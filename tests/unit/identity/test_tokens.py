@@ -17,17 +17,25 @@ TOKENS = AccessTokens(SECRET)
 
 
 def _issue(tokens: AccessTokens = TOKENS) -> str:
-    return tokens.issue(7, "player", 3, 11, NOW)[0]
+    return tokens.issue(7, 3, 11, NOW)[0]
 
 
 def test_reads_what_it_issued() -> None:
     ends = (NOW + ACCESS_LIFETIME).timestamp()
-    assert TOKENS.read(_issue(), NOW.timestamp()) == Claims(7, "player", 3, 11, ends)
+    assert TOKENS.read(_issue(), NOW.timestamp()) == Claims(7, 3, 11, ends)
+
+
+def test_a_token_for_anothers_eyes_says_whose_sign_in_it_belongs_to() -> None:
+    token, ends = TOKENS.issue_eyes(7, "ada", 2, 3, 11, NOW)
+    claims = TOKENS.read(token, NOW.timestamp())
+    assert claims == Claims(7, 3, 11, ends.timestamp(), operator_id=2)
+    assert (claims.holder_id, TOKENS.read(_issue(), NOW.timestamp()).holder_id) == (2, 7)
+    assert ends == NOW + ACCESS_LIFETIME
 
 
 def test_a_token_ends_after_a_quarter_of_an_hour_even_when_it_was_read_before() -> None:
     tokens = AccessTokens(SECRET)
-    token, expires_at = tokens.issue(7, "player", 3, 11, NOW)
+    token, expires_at = tokens.issue(7, 3, 11, NOW)
     tokens.read(token, NOW.timestamp())
     with pytest.raises(Refused, match="refresh"):
         tokens.read(token, expires_at.timestamp())
@@ -38,7 +46,7 @@ def test_all_processes_with_the_secret_read_each_others_tokens() -> None:
 
 
 def _forged(**header: str) -> str:
-    parts = ({"alg": "none", "typ": "JWT", **header}, {"sub": "7", "role": "admin", "epoch": 3, "sid": 11})
+    parts = ({"alg": "none", "typ": "JWT", **header}, {"sub": "7", "epoch": 3, "sid": 11})
     encoded = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in parts]
     return ".".join([*encoded, ""])
 
@@ -51,9 +59,9 @@ def _forged(**header: str) -> str:
         "a.b.c",
         _forged(),
         _forged(alg="HS512"),
-        jwt.encode({"sub": "7", "role": "admin", "epoch": 3, "sid": 11, "exp": 2**33}, "b" * 64, "HS256"),
+        jwt.encode({"sub": "7", "epoch": 3, "sid": 11, "exp": 2**33}, "b" * 64, "HS256"),
         jwt.encode({"sub": "7"}, SECRET, "HS256"),
-        jwt.encode({"sub": "x", "role": "", "epoch": 3, "sid": 11, "exp": 2**33}, SECRET, "HS256"),
+        jwt.encode({"sub": "x", "epoch": 3, "sid": 11, "exp": 2**33}, SECRET, "HS256"),
         # Nested so deeply that a JSON parser gives up.
         base64.urlsafe_b64encode(b"[" * 1_500).decode() + ".e30.x",
         "x" * 100_000,

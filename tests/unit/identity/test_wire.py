@@ -33,7 +33,7 @@ def test_malformed_utf8_is_refused() -> None:
         (admin_pb2.UpdateSettingsRequest(values={"a": "\0"}), "values"),
         (admin_pb2.UpdateSettingsRequest(values={"\0": "a"}), "values"),
         (market_pb2.ListCandlesRequest(period=99), "period"),  # type: ignore[arg-type]
-        (admin_pb2.CreatePlayerRequest(role=-1), "role"),  # type: ignore[arg-type]
+        (admin_pb2.CreatePlayerRequest(roles=[1, -1]), "roles"),  # type: ignore[list-item]
         (trading_pb2.PlaceOrderRequest(order=trading_pb2.OrderSpec(side=7)), "side"),  # type: ignore[arg-type]
         (trading_pb2.PlaceOrderRequest(order=trading_pb2.OrderSpec(symbol="\0")), "symbol"),
         (market_pb2.ListCandlesRequest(before=Timestamp(seconds=10**15)), "timestamp"),
