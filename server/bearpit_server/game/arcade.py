@@ -124,7 +124,7 @@ def _post(
         if cash.free < row.amount_cents:  # a machine is not told how much there is
             raise Refused(
                 "INSUFFICIENT_FUNDS",
-                f"{player.name} has too few points for this; take less, or let somebody else play",
+                f"player {player.name} has too few points for this; take less, or let somebody else play",
             )
         journal.post(account, house, row.amount_cents, "arcade_play", reference, origin, note)
     else:
@@ -135,9 +135,9 @@ def _post(
 
 def _check_player(cash: Balance, player: Player) -> None:
     if cash.disabled:
-        raise Refused("PLAYER_DISABLED", f"{player.name} is disabled and cannot play", "player")
+        raise Refused("PLAYER_DISABLED", f"player {player.name} is disabled and cannot play", "player")
     if cash.frozen:
-        raise Refused("PLAYER_FROZEN", f"{player.name} is frozen and cannot play now", "player")
+        raise Refused("PLAYER_FROZEN", f"player {player.name} is frozen and cannot play now", "player")
 
 
 def void(

@@ -216,7 +216,7 @@ def visit(
     if earlier is not None:
         raise Refused(
             "ALREADY_VISITED",
-            f"{player.name} has been at this booth before and has the reward; on to the next booth",
+            f"this booth has rewarded {player.name} before; on to the next booth",
             "player",
             visited_at=earlier.at.isoformat(),
         )
@@ -243,11 +243,13 @@ def _reward(booth: Booth, player: Player, cents: int, origin: Origin, at: dateti
     journal.lock([account, issuer])
     target = journal.accounts[account]
     if target.disabled:
-        raise Refused("PLAYER_DISABLED", f"{player.name} is disabled and can receive nothing", "player")
+        raise Refused(
+            "PLAYER_DISABLED", f"player {player.name} is disabled and can receive nothing", "player"
+        )
     if target.frozen:
         raise Refused(
             "PLAYER_FROZEN",
-            f"{player.name} is frozen; come again when the operators have ended that",
+            f"player {player.name} is frozen; come again when the operators have ended that",
             "player",
         )
     require_room(journal.accounts[issuer].balance, cents, "reward_cents")

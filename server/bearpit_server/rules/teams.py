@@ -52,6 +52,6 @@ def full(name: str, max_players: int) -> Refused:
     """The refusal of one too many."""
     return Refused(
         "TEAM_FULL",
-        f"{name} takes {max_players} players and has them; choose another team, or ask an operator",
+        f"team {name} takes {max_players} players and has them; choose another, or ask an operator",
         allowed=max_players,
     )
