@@ -2,23 +2,36 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from bearpit.client import BearpitError, Client
 from bearpit.client.duels import MOVES, Duelist, Secrets, commitment, verify
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit.v1 import duels_pb2 as pb
 from bearpit_server.events import log
+from bearpit_server.game.duels import limits
 from bearpit_server.game.duels.limits import Limits
+from bearpit_server.rules.parameters import as_text
+from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage import clock
-from bearpit_server.storage.models.duels import Duel, DuelSide
+from bearpit_server.storage.models.duels import DuelSide, DuelWatch
 
+from tests.integration.floor import SHARED
 from tests.venue import Venue, refused
+
+pytestmark = SHARED
 
 STAKE = 10_000
 START = 100_000
+
+
+_numbers = count(1)  # of players whose names never clash
+_DEFAULTS = {key: as_text(found.default) for key, found in SETTINGS.items() if key.startswith("duel_")}
 
 
 class Table:
@@ -30,11 +43,19 @@ class Table:
         self._limits = Limits(venue.database, venue.running.bus)
         self.clients: dict[str, Client] = {}
         self._ahead = timedelta()
+        self._before = {kind: self._house(kind) for kind in ("escrow", "fees", "issuer")}
 
     async def seat(self, *names: str) -> None:
         """Sign new players in."""
         for name in names:
-            self.clients[name] = await self.venue.player(name, START)
+            self.clients[name] = await self.venue.player(f"{name}{next(_numbers)}", START)
+            self._before["issuer"] -= START
+
+    def name(self, short: str) -> str:
+        """How somebody is really called."""
+        player = self.clients[short].player
+        assert player is not None
+        return player.name
 
     def duelist(self, name: str) -> Duelist:
         """Somebody at this table."""
@@ -42,7 +63,8 @@ class Table:
 
     async def challenge(self, move: str = "rock", opponent: str = "") -> pb.Duel:
         """Ada challenges."""
-        return (await self.duelist("ada").challenge(STAKE, move, opponent)).duel
+        named = self.name(opponent) if opponent else ""
+        return (await self.duelist("ada").challenge(STAKE, move, named)).duel
 
     async def begin(self, mine: str = "rock", other: str = "scissors") -> pb.Duel:
         """Ada has challenged and bob has accepted."""
@@ -70,7 +92,10 @@ class Table:
         return (await self.venue.wallet(self.clients[name])).cash_cents
 
     def house(self, kind: str) -> int:
-        """What the house has on an account of cash."""
+        """What has come to the house on an account of cash, since the table was laid."""
+        return self._house(kind) - self._before[kind]
+
+    def _house(self, kind: str) -> int:
         [(balance,)] = self.venue.rows(
             f"SELECT coalesce(sum(balance), 0) FROM accounts WHERE owner_id = 0 AND kind = '{kind}'"
         )
@@ -82,19 +107,22 @@ class Table:
         await operator.admin.UpdateSettings(admin_pb2.UpdateSettingsRequest(values=values))
 
 
-@pytest.fixture
-async def table(venue: Venue, tmp_path: Path) -> AsyncIterator[Table]:
-    made = Table(venue, tmp_path)
+@pytest_asyncio.fixture(loop_scope="module", name="table")
+async def make_table(floor: Venue, tmp_path: Path) -> AsyncIterator[Table]:
+    """A table at which nobody has played; all is proved after the test."""
+    made = Table(floor, tmp_path)
+    await made.pass_time(0)  # who has kept the limits before is not one who has just begun
     await made.seat("ada", "bob")
     yield made
-    assert (made.house("escrow") > 0) == Duel.select().where(Duel.state != 5).exists()
     clock.use(None)
+    await made.set(**_DEFAULTS)
 
 
 async def over(table: Table, duel: pb.Duel, ending: pb.DuelEnding, winner: str = "") -> pb.Duel:
     """The duel ended so, and can be verified by anybody."""
     found = await table.get(duel)
-    assert (found.state, found.ending, found.winner_name) == (pb.DUEL_STATE_SETTLED, ending, winner)
+    named = table.name(winner) if winner in table.clients else winner
+    assert (found.state, found.ending, found.winner_name) == (pb.DUEL_STATE_SETTLED, ending, named)
     findings = verify(found)
     assert findings
     assert all(finding.holds for finding in findings), findings
@@ -134,9 +162,10 @@ async def test_nothing_of_a_move_is_told_before_both_have_revealed(table: Table)
         side = seen.rounds[0].challenger
         assert side.revealed
         assert (side.move, side.nonce) == (pb.DUEL_MOVE_UNSPECIFIED, b"")
-    nonce = bytes(DuelSide.get(DuelSide.revealed_at.is_null(False)).nonce).hex()
-    events = await table.venue.database.run(log.newest, 20, "duel.")
-    assert nonce not in str(events)
+    shown = DuelSide.get((DuelSide.duel_id == duel.duel_id) & DuelSide.revealed_at.is_null(False))
+    events = await table.venue.database.run(log.newest, 3, "duel.")
+    assert [event.type for event in events] == ["duel.revealed", "duel.accepted", "duel.challenged"]
+    assert bytes(shown.nonce).hex() not in str(events)
     assert "rock" not in str(events)
 
 
@@ -302,7 +331,7 @@ async def test_who_beats_the_house_is_paid_by_it(table: Table) -> None:
     duel, house = await open_house(table)
     assert (table.house("escrow"), table.house("issuer")) == (2 * STAKE, issued - STAKE)
     told = await table.duelist("ada").play_house(duel.duel_id, BEATEN_BY[house])
-    assert told.winner_name == "ada"
+    assert told.winner_name == table.name("ada")
     await over(table, duel, pb.DUEL_ENDING_WON, "ada")
     assert (await table.cash("ada"), table.house("issuer")) == (START + STAKE, issued - STAKE)
 
@@ -374,14 +403,15 @@ async def test_a_rehearsed_move_tells_nothing_of_the_other_side(table: Table) ->
 
 async def test_what_cannot_be_is_refused_and_costs_nothing(table: Table) -> None:
     ada = table.clients["ada"]
-    good = commitment("ada", "rock", bytes(32))
+    name = table.name("ada")
+    good = commitment(name, "rock", bytes(32))
 
     async def why(**fields: object) -> str:
         request = pb.ChallengeRequest(**{"stake_cents": STAKE, "commitment": good, **fields})  # type: ignore[arg-type]
         return (await refused(ada.duels.Challenge(request))).reason
 
-    assert await why(opponent="ada") == "DUEL_WITH_SELF"
-    assert await why(opponent="Ada") == "DUEL_WITH_SELF"
+    assert await why(opponent=name) == "DUEL_WITH_SELF"
+    assert await why(opponent=name.upper()) == "DUEL_WITH_SELF"
     assert await why(opponent="house") == "NOT_FOUND"
     assert await why(opponent="nobody") == "NOT_FOUND"
     assert await why(stake_cents=99) == "BELOW_MINIMUM"
@@ -389,9 +419,9 @@ async def test_what_cannot_be_is_refused_and_costs_nothing(table: Table) -> None
     assert await why(stake_cents=2**63 - 1) == "LIMIT_EXCEEDED"
     assert await why(stake_cents=START + 1) == "INSUFFICIENT_FUNDS"
     assert await why(commitment=b"short") == "INVALID_FIELD"
-    await ada.duels.Challenge(pb.ChallengeRequest(stake_cents=STAKE, commitment=good))
+    made = await ada.duels.Challenge(pb.ChallengeRequest(stake_cents=STAKE, commitment=good))
     assert await why() == "COMMITMENT_REUSED"
-    copied = pb.AcceptDuelRequest(duel_id=1, commitment=good)
+    copied = pb.AcceptDuelRequest(duel_id=made.duel.duel_id, commitment=good)
     assert (await refused(table.clients["bob"].duels.AcceptDuel(copied))).reason == "COMMITMENT_REUSED"
     assert (await table.cash("ada"), await table.cash("bob")) == (START - STAKE, START)
 
@@ -412,16 +442,16 @@ async def test_a_player_has_so_many_duels_open_and_no_more(table: Table) -> None
     assert await table.cash("ada") == START - 2 * STAKE
 
 
-async def test_who_is_frozen_disabled_or_in_debt_does_not_duel(table: Table) -> None:
+async def test_with_who_is_frozen_or_disabled_nobody_duels(table: Table) -> None:
     duel = await table.challenge()
-    rows = table.venue.database.execute
-    rows("UPDATE players SET frozen = true WHERE name = 'ada'")
+    name, run = table.name("ada"), table.venue.database.execute
+    run("UPDATE players SET frozen = true WHERE name = %s", name)
     assert (await refused(table.duelist("bob").accept(duel.duel_id, "rock"))).reason == "NOT_POSSIBLE_NOW"
-    with_ada = pb.ChallengeRequest(opponent="ada", stake_cents=STAKE, commitment=bytes(32))
+    with_ada = pb.ChallengeRequest(opponent=name, stake_cents=STAKE, commitment=bytes(32))
     assert (await refused(table.clients["bob"].duels.Challenge(with_ada))).reason == "PLAYER_FROZEN"
-    rows("UPDATE players SET frozen = false, disabled = true WHERE name = 'ada'")
+    run("UPDATE players SET frozen = false, disabled = true WHERE name = %s", name)
     assert (await refused(table.clients["bob"].duels.Challenge(with_ada))).reason == "PLAYER_DISABLED"
-    rows("UPDATE players SET disabled = false WHERE name = 'ada'")
+    run("UPDATE players SET disabled = false WHERE name = %s", name)
     assert await table.cash("bob") == START
 
 
@@ -447,8 +477,8 @@ async def test_of_fifty_accepts_at_once_one_wins_and_nobody_pays_twice(table: Ta
 
 async def test_fifty_times_the_same_request_does_it_once(table: Table) -> None:
     ada, bob = table.clients["ada"], table.clients["bob"]
-    mine = table.duelist("ada").secrets.make("ada", "rock")
-    other = table.duelist("bob").secrets.make("bob", "paper")
+    mine = table.duelist("ada").secrets.make(table.name("ada"), "rock")
+    other = table.duelist("bob").secrets.make(table.name("bob"), "paper")
     challenge = pb.ChallengeRequest(stake_cents=STAKE, commitment=mine.commitment, request_id="once")
     made = await asyncio.gather(*[ada.duels.Challenge(challenge) for _ in range(50)])
     assert len({answer.duel.duel_id for answer in made}) == 1
@@ -474,6 +504,7 @@ async def test_everything_at_once_settles_it_once(table: Table) -> None:
     off = pb.CallOffDuelRequest(duel_id=duel.duel_id, reason="enough")
     due = duel.due_at.ToDatetime(UTC)
     keepers = [Limits(table.venue.database, table.venue.running.bus) for _ in range(3)]
+    await asyncio.gather(*[keeper.keep() for keeper in keepers])
     at = iter([due - timedelta(seconds=1)] * 3)
     clock.use(lambda: next(at, due))
     await asyncio.gather(
@@ -486,4 +517,118 @@ async def test_everything_at_once_settles_it_once(table: Table) -> None:
     assert (await table.get(duel)).state == pb.DUEL_STATE_SETTLED
     assert await table.cash("ada") + await table.cash("bob") == 2 * START
     settled = await table.venue.database.run(log.newest, 10, "duel.settled")
-    assert len(settled) == 1
+    assert [event.subject for event in settled].count(f"duel:{duel.duel_id}") == 1
+
+
+# --- looking ---------------------------------------------------------------------------------------
+
+
+async def listed(client: Client, scope: pb.DuelScope, **more: object) -> list[int]:
+    """The numbers of the duels in a list, page by page."""
+    found: list[int] = []
+    token = ""
+    while True:
+        request = pb.ListDuelsRequest(scope=scope, page_size=2, page_token=token, **more)  # type: ignore[arg-type]
+        page = await client.duels.ListDuels(request)
+        found += [duel.duel_id for duel in page.duels]
+        token = page.next_page_token
+        if not token:
+            return found
+
+
+async def test_lists_show_each_what_concerns_him(table: Table) -> None:
+    await table.seat("eve")
+    open_one = (await table.challenge()).duel_id
+    to_bob = (await table.challenge(opponent="bob")).duel_id
+    ended = (await table.challenge()).duel_id
+    await table.clients["ada"].duels.CancelDuel(pb.CancelDuelRequest(duel_id=ended))
+    ada, bob, eve = (table.clients[name] for name in ("ada", "bob", "eve"))
+    assert await listed(ada, pb.DUEL_SCOPE_MINE) == [ended, to_bob, open_one]
+    assert await listed(bob, pb.DUEL_SCOPE_MINE) == [to_bob]
+    assert (await listed(bob, pb.DUEL_SCOPE_BOARD))[:2] == [to_bob, open_one]
+    assert (await listed(eve, pb.DUEL_SCOPE_BOARD))[0] == open_one
+    assert open_one not in await listed(ada, pb.DUEL_SCOPE_BOARD)
+    assert await listed(eve, pb.DUEL_SCOPE_FINISHED, player=table.name("ada")) == [ended]
+    assert await listed(eve, pb.DUEL_SCOPE_ALL, player=table.name("ada")) == [ended, to_bob, open_one]
+    request = pb.ListDuelsRequest(scope=pb.DUEL_SCOPE_MINE, player=table.name("bob"))
+    assert (await refused(ada.duels.ListDuels(request))).reason == "INVALID_FIELD"
+
+
+async def test_the_terms_are_what_operators_have_set(table: Table) -> None:
+    await table.set(duel_draws="play_on", duel_house_bps="125", duel_move_seconds="30")
+    terms = (await table.clients["ada"].duels.GetDuelTerms(pb.GetDuelTermsRequest())).terms
+    assert (terms.draws, terms.house_bps, terms.move_seconds) == (pb.DUEL_DRAWS_PLAY_ON, 125, 30)
+    assert (terms.accept_seconds, terms.maximum_cents) == (300, 1_000_000)
+
+
+async def test_a_stream_shows_each_his_own_and_reveals_by_itself(table: Table) -> None:
+    """What both clients do: reveal whatever each frame says is to be revealed."""
+
+    async def play(name: str) -> pb.Duel:
+        async with aclosing(table.clients[name].stream_duels()) as frames:
+            async for frame in frames:
+                duels = frame.snapshot if frame.HasField("snapshot") else frame.update
+                assert frame.sequence > 0
+                await table.duelist(name).reveal_all(duels)
+                over = [duel for duel in duels.mine if duel.state == pb.DUEL_STATE_SETTLED]
+                if over:
+                    return over[0]
+                if name == "bob" and duels.board:
+                    await table.duelist("bob").accept(duels.board[0].duel_id, "paper")
+        raise AssertionError("the stream ended")
+
+    async with asyncio.timeout(20):
+        await table.challenge("scissors", "bob")
+        mine, other = await asyncio.gather(play("ada"), play("bob"))
+    assert mine == other
+    assert mine.winner_name == table.name("ada")
+
+
+async def test_a_stream_says_nothing_of_what_does_not_concern_the_caller(table: Table) -> None:
+    await table.seat("eve")
+    async with aclosing(table.clients["eve"].stream_duels()) as frames:
+        first = await anext(frames)
+        assert first.HasField("snapshot")
+        await table.challenge(opponent="bob")
+        shown = await table.challenge()
+        async with asyncio.timeout(10):
+            frame = await anext(frames)
+        assert frame.HasField("update")
+        assert frame.update.board[0].duel_id == shown.duel_id
+        assert not frame.update.mine
+
+
+# --- limits ----------------------------------------------------------------------------------------
+
+
+async def test_after_everybody_was_away_who_is_to_move_has_the_whole_time_again(table: Table) -> None:
+    duel = await table.begin()
+    await table.reveal("ada", duel)
+    due = duel.due_at.ToDatetime(UTC)
+    at = due - timedelta(seconds=10)
+    clock.use(lambda: at)
+
+    def look(seconds_away: int, absent: float | None) -> int:
+        DuelWatch.update(seen_at=at - timedelta(seconds=seconds_away)).execute()
+        return limits.look(absent)
+
+    run = table.venue.database.run
+    assert await run(look, 4, None) == 0  # a restart that hardly anybody noticed
+    assert await run(look, 60, 1.0) == 0  # a clock that jumped: this process was there
+    assert (await table.get(duel)).due_at.ToDatetime(UTC) == due
+    assert await run(look, 60, None) == 1  # a server that has just begun
+    assert (await table.get(duel)).due_at.ToDatetime(UTC) == at + timedelta(seconds=60)
+    assert await run(limits.look, None) == 0  # and now it has been looked at
+    await table.pass_time(1_000)
+    await over(table, duel, pb.DUEL_ENDING_FORFEITED, "ada")
+
+
+async def test_several_servers_keep_the_limits_at_once_and_settle_each_once(table: Table) -> None:
+    await table.set(duel_max_open="50")
+    for _ in range(5):
+        await table.challenge()
+    clock.use(lambda: datetime.now(UTC) + timedelta(seconds=301))
+    keepers = [Limits(table.venue.database, table.venue.running.bus) for _ in range(4)]
+    await asyncio.gather(*[keeper.keep() for keeper in keepers])
+    await keepers[0].keep()
+    assert await table.cash("ada") == START

@@ -70,7 +70,7 @@ def look(absent_seconds: float | None) -> int:
     renewed = bulk.execute(
         "UPDATE duels SET due_at = %s + make_interval(secs => move_seconds) WHERE state = ANY(%s::int8[])",
         at,
-        bulk.ints(PLAYING),
+        bulk.ints(map(int, PLAYING)),
     ).rowcount
     logger.warning("nobody kept the limits of duels since %s: %s have theirs anew", seen_at, renewed)
     return int(renewed)
