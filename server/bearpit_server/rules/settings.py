@@ -86,6 +86,14 @@ _ALL = (
     Parameter(
         "webhook_private_addresses", False, "whether webhooks may use http and lead into private networks"
     ),
+    Parameter("ranks_seconds", 30, "seconds from one count of the ranks to the next", 1, 86_400),
+    Parameter(
+        "ranks_change_minutes", 60, "the change of rank is since the last full so many minutes", 1, 10_080
+    ),
+    Parameter("ranks_capital_cents", 100_000, "what a return is counted over at least, in cents", 1),
+    Parameter("mark_trades", 50, "latest trades of a book that its mark is counted from", 1, 1_000),
+    Parameter("mark_pairs", 5, "different pairs of players whose trades make a mark", 1, 1_000),
+    Parameter("mark_seconds", 900, "how old trades that make a mark may be, in seconds", 1, 31_536_000),
 )
 SETTINGS = by_key(_ALL)
 
