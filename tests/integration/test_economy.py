@@ -28,7 +28,7 @@ from tests.venue import Venue
 
 T = TypeVar("T")
 
-CASH = 100_000
+CASH = 15_000
 SHARES = 200
 EXPECTED_REFUSALS = {
     "INSUFFICIENT_FUNDS",

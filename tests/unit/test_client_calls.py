@@ -252,3 +252,10 @@ async def test_a_client_needs_no_port_for_the_usual_one(host: str) -> None:
 
     async with connect(host) as client:
         assert client.address == f"{host}:7117"
+
+
+async def test_a_client_that_is_closed_says_so_and_does_not_end_the_process() -> None:
+    async with staged() as (_, client):
+        pass
+    with pytest.raises(RuntimeError, match="closed"):
+        _ = client.rollbacks

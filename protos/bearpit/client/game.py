@@ -149,6 +149,8 @@ class Client:
             """The stub of the service in the file of that name, made when it is first asked for."""
             if noun not in contract.SERVICES:
                 raise AttributeError(noun)
+            if self._closed:  # gRPC ends the whole process when a stub is made on a closed channel
+                raise RuntimeError("this client is closed; connect again")
             stubs = import_module(f"bearpit.v1.{noun}_pb2_grpc")
             stub = getattr(stubs, f"{contract.SERVICES[noun].name}Stub")(self._channel)
             setattr(self, noun, stub)
