@@ -286,7 +286,6 @@ def test_whatever_a_camp_does_every_cent_is_accounted_for(steps: Steps, tmp_path
         suppress_health_check=list(HealthCheck),
     )
     run_state_machine_as_test(Here, settings=bounds)
-    # That it came to something: of each kind of movement there are some.
-    reasons = dict(steps.floor.rows("SELECT reason, count(*) FROM postings GROUP BY 1"))
-    expected = {"trade", "code", "loan", "repayment", "duel_stake", "arcade_play"}
-    assert expected <= reasons.keys(), reasons
+    # That it came to something: which of them a run has, chance decides.
+    reasons = {reason for (reason,) in steps.floor.rows("SELECT DISTINCT reason FROM postings")}
+    assert len(reasons) >= 8, reasons
