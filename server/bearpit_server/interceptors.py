@@ -160,11 +160,11 @@ class Gate(grpc.aio.ServerInterceptor):
             caller = self._authority.recognise(token)
             if caller is None:
                 caller = await self._authority.authenticate(token)
-            _check(caller, access)
-            self._rates.call_by(caller.actor_id or caller.name)
             call = Call(method, address, caller)
             if caller.operator_id:
-                await self._authority.witness(call)
+                await self._authority.witness(call)  # what is refused then was tried all the same
+            _check(caller, access)
+            self._rates.call_by(caller.actor_id or caller.name)
         enter(call)
         return call, token
 

@@ -52,7 +52,7 @@ def debt(
     dry_run: DryRun = False,
     output: Output = None,
 ) -> None:
-    """Show the whole history of a player's debt, or set what is owed.
+    """Show the history of a player's debt, or set what is owed.
 
     Setting it leaves the cash as it is; what comes in from then on repays the debt first.
     """
