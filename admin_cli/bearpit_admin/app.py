@@ -12,6 +12,7 @@ from bearpit_admin.commands import (
     approve,
     arcade,
     booth,
+    channel,
     code,
     context,
     debt,
@@ -120,7 +121,7 @@ def options(
 debt.register(player.app)
 for group in (
     player, role, team, booth, arcade, instruments, ipo, mechanism, window, settle, rollback, news, code,
-    duel, market, orders, trades, settings, listener, token, context, demo,
+    duel, announce, channel, market, orders, trades, settings, listener, token, context, demo,
 ):  # fmt: skip
     app.add_typer(
         group.app,
@@ -129,5 +130,5 @@ for group in (
         no_args_is_help=True,
         epilog=group.app.registered_commands[0].epilog,
     )
-for module in (play, init, login, approve, announce, events, doctor, status):
+for module in (play, init, login, approve, events, doctor, status):
     module.register(app)

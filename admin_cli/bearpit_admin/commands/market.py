@@ -127,7 +127,7 @@ def facts_of(held: "wire.market.MarketStatus") -> list[tuple[str, Value]]:
         ("next_change_at", moment(held.next_change_at) if changes else None),
         ("next_phase", _phase(held.next_phase) if changes else None),
         ("time_zone", held.time_zone),
-        ("announcements", [made.text for made in held.announcements]),
+        ("announcements", [made.title for made in held.announcements]),
     ]
 
 
