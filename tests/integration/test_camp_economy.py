@@ -277,8 +277,8 @@ def test_whatever_a_camp_does_every_cent_is_accounted_for(steps: Steps, tmp_path
     Here.steps, Here.folder = steps, tmp_path
     steps.run(with_limits(steps))
     bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "10")),
-        stateful_step_count=50,
+        max_examples=int(os.environ.get("BEARPIT_FUZZ", "6")),
+        stateful_step_count=40,
         deadline=None,
         derandomize="BEARPIT_FUZZ" not in os.environ,
         database=None,

@@ -327,7 +327,7 @@ def test_whatever_players_do_nothing_is_made_or_lost(steps: Steps) -> None:
 
     Here.steps = steps
     bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "10")),
+        max_examples=int(os.environ.get("BEARPIT_FUZZ", "6")),
         stateful_step_count=40,
         deadline=None,
         derandomize="BEARPIT_FUZZ" not in os.environ,
