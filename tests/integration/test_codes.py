@@ -74,7 +74,11 @@ async def cash_of(client: Client) -> int:
 
 async def crowd(venue: Venue, size: int) -> list[Client]:
     """So many players with no cash, signed in."""
-    return list(await asyncio.gather(*[venue.player(f"crowd{number}", 0) for number in range(size)]))
+    made: list[Client] = []
+    while len(made) < size:
+        few = range(len(made), min(len(made) + 10, size))
+        made += await asyncio.gather(*[venue.player(f"crowd{number}", 0) for number in few])
+    return made
 
 
 def reasons(answers: list[Any]) -> dict[str, int]:
@@ -276,6 +280,7 @@ async def test_a_frozen_player_redeems_nothing(venue: Venue, operator: Client) -
     ada = await venue.player("ada", 0)
     await operator.admin.SetFrozen(admin_pb2.SetFrozenRequest(name="ada", frozen=True, reason="two accounts"))
     assert (await refused(redeem(ada, code))).reason == "PLAYER_FROZEN"
+    assert (await ada.codes.GetReferral(codes_pb2.GetReferralRequest())).code
 
 
 async def test_more_than_can_be_counted_is_refused(venue: Venue, operator: Client) -> None:

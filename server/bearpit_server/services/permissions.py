@@ -196,7 +196,7 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "WithdrawBatch": _may(Permission.CREATE_CODES),
         "RedeemCode": _PLAY,
         "ListRedemptions": _may(Permission.CREATE_CODES),
-        "GetReferral": _PLAY,
+        "GetReferral": _LOOK,
     },
     "bearpit.v1.AnnouncementService": {
         "Announce": _ANNOUNCE,
