@@ -60,6 +60,7 @@ PLAY = "PLAY"
 COMMON = frozenset({"palette", "leave", "help", "quit"})
 """What can be done on every page, too."""
 
+# fmt: off
 ACTIONS: tuple[Action, ...] = (
     Action("buy", ("b",), "Buy", "Write an order to buy; enter sends it.", footer=True, needs=PLAY),
     Action("sell", ("s",), "Sell", "Write an order to sell; enter sends it.", footer=True, needs=PLAY),
@@ -85,50 +86,47 @@ ACTIONS: tuple[Action, ...] = (
     Action("news", ("n",), "News", "Headlines, and the operators' announcements."),
     Action("results", ("r",), "Results", "What the last trading window did to prices, and why.", (BOOK,)),
     Action("windows", ("W",), "Windows", "The trading windows, and when they open."),
-    Action(
-        "wallet",
-        ("m",),
-        "Wallet",
-        "Your points: what moved them, transfers, codes.",
-        (),
-        True,
-        page="wallet:WalletPage",
-    ),
-    Action(
-        "inbox", ("i",), "Inbox", "What concerns you: fills, duels, points, ranks.", page="inbox:InboxPage"
-    ),
-    Action(
-        "transfer",
-        ("t",),
-        "Transfer",
-        "Give points to another player, after asking.",
-        (),
-        True,
-        on="wallet",
-        needs=PLAY,
-    ),
-    Action(
-        "redeem", ("r",), "Redeem", "Redeem a code, or a link with one.", (), True, on="wallet", needs=PLAY
-    ),
-    Action(
-        "borrow", ("L",), "Loan", "Take a loan to begin again, where one is offered.", on="wallet", needs=PLAY
-    ),
-    Action("filter_kind", ("f",), "Only…", "Only postings of one kind, and round.", (), True, on="wallet"),
-    Action(
-        "filter_asset", ("a",), "Asset", "Only cash, or one instrument, and round.", (), True, on="wallet"
-    ),
-    Action("mark_read", ("r",), "Mark read", "Mark everything as read.", (), True, on="inbox"),
-    Action(
-        "filter_letters", ("f",), "Only…", "Only notifications of one kind, and round.", (), True, on="inbox"
-    ),
-    Action(
-        "away", ("a",), "While away", "What happened while you were away, once more.", (), True, on="inbox"
-    ),
+    # Pages, as they stand on every page.
+    Action("wallet", ("m",), "Wallet", "Your points: what moved them, transfers, codes.", footer=True,
+           page="wallet:WalletPage"),
+    Action("inbox", ("i",), "Inbox", "What concerns you: fills, duels, points, ranks.",
+           page="inbox:InboxPage"),
+    Action("profile", ("p",), "Profile", "Who you are, your team, your badges, your password.",
+           page="profile:ProfilePage"),
+    Action("settings", ("comma",), "Settings", "Time zone, colours, keys, notifications.",
+           page="settings:SettingsPage"),
+    # What can be done on them.
+    Action("transfer", ("t",), "Transfer", "Give points to another player, after asking.", footer=True,
+           on="wallet", needs=PLAY),
+    Action("redeem", ("r",), "Redeem", "Redeem a code, or a link with one.", footer=True,
+           on="wallet", needs=PLAY),
+    Action("borrow", ("L",), "Loan", "Take a loan to begin again, where one is offered.",
+           on="wallet", needs=PLAY),
+    Action("filter_kind", ("f",), "Only…", "Only postings of one kind, and round.", footer=True, on="wallet"),
+    Action("filter_asset", ("a",), "Asset", "Only cash, or one instrument, and round.", footer=True,
+           on="wallet"),
+    Action("mark_read", ("r",), "Mark read", "Mark everything as read.", footer=True, on="inbox"),
+    Action("filter_letters", ("f",), "Only…", "Only notifications of one kind, and round.", footer=True,
+           on="inbox"),
+    Action("away", ("a",), "While away", "What happened while you were away, once more.", footer=True,
+           on="inbox"),
+    Action("usual", ("u",), "As usual", "Have the chosen setting as it is without you.", footer=True,
+           on="settings"),
+    Action("join_team", ("t",), "Join a team", "Join a team by its code.", footer=True,
+           on="profile", needs=PLAY),
+    Action("leave_team", ("T",), "Leave it", "Leave the team, where the game allows it.",
+           on="profile", needs=PLAY),
+    Action("password", ("w",), "Password", "Set a new password; all other sign-ins end.", footer=True,
+           on="profile"),
+    Action("sign_out_everywhere", ("E",), "Sign out everywhere", "End all your sign-ins, this one too.",
+           footer=True, on="profile"),
+    # Everywhere.
     Action("palette", ("ctrl+p",), "Palette", "All that can be done, by name; also themes."),
     Action("leave", ("escape",), "Back", "Leave the ticket, the command line, a message."),
     Action("help", ("question_mark", "f1"), "Help", "Help for the pane that has the focus.", footer=True),
     Action("quit", ("q", "ctrl+q"), "Quit", "Leave the game. Your orders stay.", footer=True),
 )
+# fmt: on
 """Every action. The order is the footer's, the palette's and the help's."""
 
 

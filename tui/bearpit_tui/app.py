@@ -115,6 +115,16 @@ class BearpitApp(Coloured, inherit_bindings=False):
         elif name != self.settings.theme:
             self._say(f'settings.toml says theme = "{self.settings.theme}", so this one lasts until you quit')
 
+    def use(self, settings: Settings) -> None:
+        """Go by other settings from now on, on every screen. The theme and the server stay for now."""
+        self.settings.keymap.become(settings.keymap)
+        self.settings = replace(settings, keymap=self.settings.keymap)
+        self.set_keymap(self.settings.keymap.overrides())
+        self.zone.choose(settings.time_zone)
+        self.colour(settings.colours or GREEN_UP)
+        for screen in self._live_screens():
+            screen.renew()
+
     def _say(self, words: str, tone: Tone = Tone.INFO) -> None:
         for screen in self._live_screens():
             screen.say(Notice(words, tone))

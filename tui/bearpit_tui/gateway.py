@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # the state and its words load without the client
     from bearpit_tui.camp.codes import Codes
     from bearpit_tui.camp.inbox import Letters
     from bearpit_tui.camp.people import People
+    from bearpit_tui.camp.teams import Teams
     from bearpit_tui.camp.wallet import Purse
 
 
@@ -107,6 +108,10 @@ class Gateway(Protocol):
         """What is asked about notifications."""
 
     @property
+    def teams(self) -> Teams:
+        """What is asked about teams."""
+
+    @property
     def people(self) -> People:
         """What is asked about others."""
 
@@ -130,6 +135,12 @@ class Gateway(Protocol):
 
     async def me(self) -> Me:
         """Who is signed in, and what that player may do."""
+
+    async def change_password(self, old: str, new: str) -> None:
+        """Set a new password; all other sign-ins end."""
+
+    async def sign_out_everywhere(self) -> None:
+        """End all of the player's sign-ins, this one too."""
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
         """All that is traded."""

@@ -23,11 +23,16 @@ def data_folder() -> Path:
 
 def write_private(path: Path, content: dict[str, str]) -> None:
     """Write JSON that only its owner can read, whole or not at all."""
+    write_whole(path, json.dumps(content))
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text that only its owner can read, whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        file.write(text)
     fresh.replace(path)
 
 

@@ -12,6 +12,7 @@ from bearpit_tui import wire
 from bearpit_tui.camp.codes import RemoteCodes
 from bearpit_tui.camp.inbox import RemoteLetters
 from bearpit_tui.camp.people import RemotePeople
+from bearpit_tui.camp.teams import RemoteTeams
 from bearpit_tui.camp.wallet import RemotePurse
 from bearpit_tui.commands import Amend
 from bearpit_tui.drafts import Draft
@@ -69,6 +70,7 @@ class Remote:
         self.codes = RemoteCodes(client)
         self.people = RemotePeople(client)
         self.letters = RemoteLetters(client)
+        self.teams = RemoteTeams(client)
 
     @property
     def player(self) -> str:
@@ -98,6 +100,12 @@ class Remote:
 
     async def me(self) -> Me:
         return wire.me(await self._client.auth.GetMe(auth_pb2.GetMeRequest()))
+
+    async def change_password(self, old: str, new: str) -> None:
+        await self._client.change_password(old, new)
+
+    async def sign_out_everywhere(self) -> None:
+        await self._client.sign_out_everywhere()
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
         instruments: list[Instrument] = []

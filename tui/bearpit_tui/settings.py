@@ -72,10 +72,11 @@ def load_settings(path: Path | None = None) -> Settings:
         return Settings()
     except (OSError, ValueError) as error:
         raise SettingsError(f"{path} cannot be read: {error}. Mend it, or remove it.") from None
-    return _settings(path, content)
+    return settings_of(path, content)
 
 
-def _settings(path: Path, content: Mapping[str, object]) -> Settings:
+def settings_of(path: Path, content: Mapping[str, object]) -> Settings:
+    """The settings that a file's content makes. Raises SettingsError, which names all that is wrong."""
     wrong = [f'there is no setting "{name}"' for name in sorted(set(content) - {"keys", *TEXTS})]
     texts = {}
     for name in TEXTS:

@@ -49,7 +49,7 @@ from bearpit_tui.windows import Settled, Window, Windows, WindowState
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.fakes.codes import FakeCodes
 from tests.unit.tui.fakes.inbox import FakeLetters
-from tests.unit.tui.fakes.people import FakePeople
+from tests.unit.tui.fakes.people import FakePeople, FakeTeams
 from tests.unit.tui.fakes.wallet import FakePurse
 
 F = TypeVar("F")
@@ -97,6 +97,7 @@ class FakeGateway:
         self.codes = FakeCodes(self.note)
         self.people = FakePeople(self.note)
         self.letters = FakeLetters(self.note)
+        self.teams = FakeTeams(self.note)
         self.on_token: Callable[[str], None] = lambda token: None
         self.link = Link(LinkState.LIVE, 12.0)
         self.watchers: list[Callable[[Link], None]] = []
@@ -246,6 +247,16 @@ class FakeGateway:
     async def me(self) -> Me:
         self.note("me", None)
         return self.who
+
+    async def change_password(self, old: str, new: str) -> None:
+        self.note("change_password", None)
+        if self.players.get("ada") != old:
+            raise error("BAD_CREDENTIALS", grpc.StatusCode.UNAUTHENTICATED)
+        self.players["ada"] = new
+        self.on_token("token after the change")
+
+    async def sign_out_everywhere(self) -> None:
+        self.note("sign_out_everywhere", None)
 
     async def instruments(self) -> tuple[list[Instrument], list[Quote]]:
         self.note("instruments", None)

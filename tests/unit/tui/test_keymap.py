@@ -55,7 +55,7 @@ def test_the_help_of_a_page_names_all_that_can_be_done_there() -> None:
 
 
 def test_a_page_may_use_a_key_that_the_trade_screen_uses_but_not_one_of_a_page() -> None:
-    assert keymap({"filter_kind": ("t",)}).keys["filter_kind"] == ("t",)
+    assert keymap({"filter_kind": ("b",)}).keys["filter_kind"] == ("b",)
     with pytest.raises(KeymapError, match='m is given to both "wallet" and "filter_kind"'):
         keymap({"filter_kind": ("m",)})
 

@@ -163,6 +163,10 @@ class Board(Horizontal):
 
     # The state ----------------------------------------------------------------------------------------
 
+    def forget(self) -> None:
+        """Make every line again the next time, as when times are to be shown in another zone."""
+        self._shown = None
+
     def show(self, state: State, now: datetime, *, frozen: bool) -> None:
         """Bring every pane up to a state; each is touched only where the state differs."""
         before, self._shown = self._shown, state

@@ -109,11 +109,15 @@ class FormScreen(ModalScreen[R | None], Generic[R]):
 
     def written(self, name: str) -> str:
         """What stands in a field."""
-        return self.query_one(f"#{name}", Input).value.strip()
+        return self.field(name).value.strip()
+
+    def field(self, name: str) -> Input:
+        """A field."""
+        return self.query_one(f"#{name}", Input)
 
     def suggest(self, name: str, texts: Iterable[str]) -> None:
         """Complete what is written in a field; → takes it."""
-        self.query_one(f"#{name}", Input).suggester = SuggestFromList(texts, case_sensitive=False)
+        self.field(name).suggester = SuggestFromList(texts, case_sensitive=False)
 
     def tell(self, words: str | Content, *, bad: bool = False) -> None:
         """Say something below the fields."""

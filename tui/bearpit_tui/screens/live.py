@@ -21,6 +21,7 @@ from textual.binding import Binding, BindingType
 from textual.command import CommandPalette
 from textual.message import Message
 from textual.screen import Screen
+from textual.widget import Widget
 
 UNLISTED = frozenset({"palette", "leave"})
 """What nobody looks for in the palette."""
@@ -77,6 +78,13 @@ class LiveScreen(Screen[None]):
     def show_state(self, live: State) -> None:
         """One repaint for all that has changed."""
         raise NotImplementedError
+
+    def renew(self) -> None:
+        """Show everything again: keys, the time zone or colours are others now."""
+        self.refresh(recompose=False, layout=True)
+        for widget in self.walk_children(Widget):
+            widget.refresh()
+        self.show_state(self.feed.state)
 
     def on_live_screen_fresh(self, message: Fresh) -> None:
         if self.is_mounted:

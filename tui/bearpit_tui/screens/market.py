@@ -55,6 +55,10 @@ class MarketScreen(LiveScreen):
     def line(self) -> CommandLine:
         return self.query_one(CommandLine)
 
+    def renew(self) -> None:
+        self.board.forget()
+        super().renew()
+
     def show_state(self, live: State) -> None:
         state = live
         if self.frozen is not None:
