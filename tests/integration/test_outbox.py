@@ -413,6 +413,20 @@ async def test_redirects_are_not_followed_and_answers_read_only_so_far(post: Pos
     assert (post.row(target).last_error, other.posted) == ("it answered 307", [])
 
 
+async def test_nothing_is_remembered_of_who_answers(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    receiver, proxy = await post.receiver(), await post.receiver()
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(variable, proxy.url(""))
+    await post.open()
+    receiver.headers = {"set-cookie": "seen=yes; path=/"}
+    post.add(receiver.url())
+    post.tell("one", "two")
+    await post.through(120)
+    assert titles(receiver.posted) == ["one", "two"]
+    assert all("cookie" not in posted.headers for posted in receiver.posted)
+    assert proxy.posted == []
+
+
 async def test_what_is_connected_to_is_what_was_looked_up_and_its_certificate_that_of_the_name(
     post: Post, tmp_path: Path
 ) -> None:

@@ -3,8 +3,10 @@
 import asyncio
 import json
 import logging
+import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 from uuid import UUID
 
@@ -95,6 +97,22 @@ _WORDS: dict[type[BaseException], str] = {
     httpx.InvalidURL: "the URL cannot be used",
     httpx.RemoteProtocolError: "the answer was not HTTP, or was cut off",
 }
+
+
+def client(trust: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
+    """Connections to the outside: nothing of the environment, no redirects, no cookies, none of them kept.
+
+    A kept one could serve another name at the same number, to which its certificate does not belong. There
+    is no timeout: `deliver` has one for all of it.
+    """
+    return httpx.AsyncClient(
+        verify=trust,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=None,
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        limits=httpx.Limits(max_keepalive_connections=0),
+    )
 
 
 async def read(response: httpx.Response) -> bytes:

@@ -5,9 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import httpx
-
-from bearpit_server.channels.base import Failure, Letter, Target, dump, read
+from bearpit_server.channels.base import Failure, Letter, Target, client, dump, read
 from bearpit_server.rules.channels import check_chat
 from bearpit_server.rules.refusals import Refused
 
@@ -38,7 +36,7 @@ class Telegram:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._client = httpx.AsyncClient(trust_env=False, follow_redirects=False, timeout=None)
+        self._client = client()
 
     def check(self, address: str) -> str:
         """A user's id. Raises Refused INVALID_FIELD, or CHANNEL_NOT_OFFERED when there is no bot."""

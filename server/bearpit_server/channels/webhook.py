@@ -11,7 +11,7 @@ from hashlib import sha256
 import httpx
 
 from bearpit_server.channels.addresses import Addresses
-from bearpit_server.channels.base import Failure, Letter, Target, dump, read
+from bearpit_server.channels.base import Failure, Letter, Target, client, dump, read
 from bearpit_server.rules.channels import check_url
 from bearpit_server.storage import clock
 
@@ -53,11 +53,7 @@ def body_of(letter: Letter) -> bytes:
 
 
 class Webhook:
-    """Posts letters to URLs that players give; see `addresses` for where it does not go.
-
-    Redirects are not followed, proxies of the environment not used, connections not kept: to the next name
-    at the same number the certificate may not belong.
-    """
+    """Posts letters to URLs that players give; see `addresses` for where it does not go."""
 
     def __init__(
         self,
@@ -67,13 +63,7 @@ class Webhook:
     ) -> None:
         self._addresses = addresses
         self._private_allowed = private_allowed
-        self._client = httpx.AsyncClient(
-            verify=trust,
-            trust_env=False,
-            follow_redirects=False,
-            timeout=None,  # `base.deliver` has one for all of it
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._client = client(trust)
 
     def check(self, address: str) -> str:
         """A URL. Raises Refused INVALID_FIELD or ADDRESS_NOT_ALLOWED."""

@@ -81,9 +81,13 @@ def is_public(addresses: Iterable[IPv4Address | IPv6Address]) -> bool:
     An IPv6 address that carries an IPv4 one is as public as that is.
     """
     found = [_carried(address) for address in addresses]
-    return bool(found) and all(
-        address.is_global and not address.is_multicast and not address.is_reserved for address in found
-    )
+    return bool(found) and all(map(_is_public, found))
+
+
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv6Address) and address.is_site_local:
+        return False
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 def _carried(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
@@ -133,5 +137,6 @@ def pause_seconds(attempts: int, base_seconds: int, jitter: int) -> int:
     `jitter` is 0 to 999, by chance, so that what failed together is not tried again together.
     """
     assert attempts >= 1 and 0 <= jitter < JITTER_PARTS, (attempts, jitter)
-    pause = min(base_seconds * GROWTH ** min(attempts - 1, 20), LONGEST_PAUSE_SECONDS)
+    growth: int = GROWTH ** min(attempts - 1, 20)
+    pause = min(base_seconds * growth, LONGEST_PAUSE_SECONDS)
     return max(pause * (750 + jitter // 2) // 1_000, 1)
