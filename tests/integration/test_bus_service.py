@@ -42,8 +42,9 @@ async def test_every_listener_of_this_server_is_listed_with_its_counts(floor: Ve
 
 async def test_a_replay_is_rehearsed_done_once_and_logged(floor: Venue) -> None:
     operator, ada, bob = await floor.operator(), await floor.trader(), await floor.trader()
-    await floor.transfer(ada, name(bob), 100)
-    await heard(floor)
+    for _ in range(2):  # for the first there is a badge as well
+        await floor.transfer(ada, name(bob), 100)
+        await heard(floor)
     before = await inbox(floor, bob)
     [event] = await floor.database.run(log.newest, 1, "transfer.")
     place = str(event.position)

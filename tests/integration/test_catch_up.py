@@ -5,7 +5,7 @@ from datetime import UTC, timedelta
 
 from bearpit.client import Client
 from bearpit.v1 import notifications_pb2 as pb
-from bearpit.v1 import pricing_pb2
+from bearpit.v1 import pricing_pb2, ranks_pb2, rollbacks_pb2
 from bearpit_server.game import catch_up
 from bearpit_server.storage import clock
 from bearpit_server.storage.models import Trade
@@ -136,8 +136,6 @@ async def test_who_was_never_seen_is_told_from_the_beginning(floor: Venue) -> No
 
 
 async def test_a_reversed_trade_does_not_count(floor: Venue) -> None:
-    from bearpit.v1 import rollbacks_pb2
-
     symbol = await floor.instrument()
     operator, ada, bob = await floor.operator(), await floor.trader(), await floor.trader(0, **{symbol: 10})
     await seen(ada)
@@ -159,3 +157,20 @@ async def test_a_reversed_trade_does_not_count(floor: Venue) -> None:
         async for _ in watched:
             pass
     assert (await caught(ada)).fills == 0
+    await heard(floor)
+    about = pb.ListNotificationsRequest(kind=pb.NOTIFICATION_KIND_SYSTEM)
+    for client in (ada, bob):
+        [note] = (await client.notifications.ListNotifications(about)).notifications
+        assert (note.title, note.body) == ("One of your trades has been reversed", "test")
+
+
+async def test_worth_and_rank_then_and_now_are_told(floor: Venue) -> None:
+    operator, ada = await floor.operator(), await floor.trader(20_000_000)
+    rival = await floor.trader(30_000_000)
+    await operator.ranks.RefreshRanks(ranks_pb2.RefreshRanksRequest())
+    await seen(ada)
+    await floor.transfer(rival, name(ada), 15_000_000)
+    await operator.ranks.RefreshRanks(ranks_pb2.RefreshRanksRequest())
+    found = await caught(ada)
+    assert (found.net_worth_before_cents, found.net_worth_cents) == (20_000_000, 35_000_000)
+    assert (found.rank_before, found.rank) == (2, 1)

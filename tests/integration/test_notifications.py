@@ -18,7 +18,8 @@ from bearpit_server.storage.models.notices import Inbox, NotificationRow
 
 from tests.integration.floor import SHARED
 from tests.orders import buy, sell
-from tests.venue import Venue, refused
+from tests.postgres import Postgres
+from tests.venue import Venue, prepare, refused, serving
 from tests.windows import OPEN, TRADE_CLOSE, TRADING, create, list_by_window, move, settle
 
 pytestmark = SHARED
@@ -399,3 +400,20 @@ async def test_a_hundred_things_at_once_are_numbered_without_gaps(floor: Venue) 
     )
     assert numbers == list(range(1, len(numbers) + 1))
     assert len([note for note in await inbox(floor, bob, page_size=1000) if note.kind == TRANSFER]) == 50
+
+
+async def test_on_two_servers_everything_is_told_once_and_heard_on_both(postgres: Postgres) -> None:
+    with postgres.database() as database:
+        prepare(database)
+        async with serving(database) as one, serving(database) as two:
+            ada, bob = await one.trader(), await one.trader()
+            ears = [Ears(bob), Ears(await two.sign_in(name(bob)))]
+            for each in ears:
+                await each.next()
+            for number in range(1, 11):
+                await one.transfer(ada, name(bob), number)
+            for each in ears:
+                notes = [(await each.next()).update for _ in range(10)]
+                assert [note.sequence for note in notes] == list(range(1, 11))
+                assert {note.kind for note in notes} == {TRANSFER}
+                each.call.cancel()

@@ -97,7 +97,7 @@ class Delivery:
         return more
 
     def _next(self, listener: Listener, row: ListenerRow) -> tuple[Sequence[Record], bool]:
-        limit = 1 if row.careful else listener.batch
+        limit = 1 if row.careful else listener.most
         after, seen = Position(row.xid, row.id), Position(row.seen_xid, row.seen_id)
         found, until = log.positions(after, limit, *listener.prefixes)
         if not found:

@@ -63,9 +63,15 @@ class Listener:
     handle: Handle | None = None
     sweep: Sweep | None = None
     """In place of `handle`; it reads the events of its types in the span by itself."""
-    batch: int = BATCH
+    batch: int = 0
+    """How many events it is told of at once; 0: BATCH, or SWEEP."""
     from_beginning: bool = False
 
     def __post_init__(self) -> None:
         assert self.prefixes, "a listener says what it listens to"
         assert (self.handle is None) != (self.sweep is None), "a listener has either of the two"
+
+    @property
+    def most(self) -> int:
+        """How many events it is told of at once."""
+        return self.batch or (BATCH if self.sweep is None else SWEEP)

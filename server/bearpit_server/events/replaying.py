@@ -57,6 +57,8 @@ def replay(name: str, from_event: str, farthest: int, known: Known, origin: Orig
     again, _ = log.positions(before, farthest, *known[name])
     count = sum(position <= heard for position in again)
     row.xid, row.id = row.seen_xid, row.seen_id = before.xid, before.id
+    # What has been put before it and not been taken in is put before it anew.
+    row.published = row.delivered + row.failed
     row.attempts, row.careful, row.retry_at = 0, False, None
     row.save()
     log.append(

@@ -1,6 +1,6 @@
 """The doctor's rules of what is around the market; those of each part stand together."""
 
-from bearpit_server.game import doctor_codes, doctor_duels
+from bearpit_server.game import doctor_codes, doctor_duels, doctor_notices
 from bearpit_server.game.doctor_rule import Rule
 
 # Debts
@@ -79,4 +79,13 @@ GROUP BY t.id, t.kind, t.player_id, t.amount_cents, t.voided_at, m.reference
 """,
 )
 
-RULES: list[Rule] = [LOANS, DEBTS, TEAMS, VISITS, ARCADE, *doctor_duels.RULES, *doctor_codes.RULES]
+RULES: list[Rule] = [
+    LOANS,
+    DEBTS,
+    TEAMS,
+    VISITS,
+    ARCADE,
+    *doctor_duels.RULES,
+    *doctor_codes.RULES,
+    *doctor_notices.RULES,
+]

@@ -86,10 +86,18 @@ def tell_window(event: Logged, watched: Iterable[int]) -> list[NotificationChang
     return changes(told)
 
 
+def tell_reversed(event: Logged, watched: Iterable[int]) -> list[NotificationChange]:
+    """Tell whose trades a rollback has reversed."""
+    rollback_id = int(event.subject.partition(":")[2])
+    reason, key = wording.text(event, "reason"), str(event.position)
+    return changes(written.write_reversed(rollback_id, reason, key, event.created_at, watched))
+
+
 SPREAD: dict[str, Callable[[Logged, Iterable[int]], list[NotificationChange]]] = {
     "announcement.made": tell_announcement,
     "window.trading": tell_window,
     "window.settled": tell_window,
+    "rollback.done": tell_reversed,
 }
 """By the event's type: what concerns many at once."""
 

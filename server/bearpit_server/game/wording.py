@@ -31,7 +31,7 @@ def players_of(event: Logged) -> set[int]:
     """All players whom an event names."""
     named = {number(event, key) for key in _PLAYERS} | {event.actor_id}
     named |= set(cast("list[int]", event.payload.get("player_ids") or []))
-    return named | {_subject_id(event)} - {0}
+    return (named | {_subject_id(event)}) - {0}
 
 
 _PLAYERS = (

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from bearpit_server.events.listeners import SWEEP, Here, Listener, Span
+from bearpit_server.events.listeners import Here, Listener, Span
 from bearpit_server.events.records import Record
 from bearpit_server.game import notifications
 
@@ -13,4 +13,4 @@ def sweep(span: Span, here: Here) -> Sequence[Record]:
     return notifications.of_fills((after.xid, after.id), (until.xid, until.id), here.watched)
 
 
-LISTENER = Listener("fills", ("order.filled",), sweep=sweep, batch=SWEEP)
+LISTENER = Listener("fills", ("order.filled",), sweep=sweep)

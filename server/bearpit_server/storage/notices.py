@@ -217,6 +217,31 @@ def write_settled(
     return _write(_HOLDERS, (window_id,), _SETTLED, params, watched)
 
 
+_REVERSED = """
+SELECT u.player_id, count(*) AS trades FROM reversals r
+JOIN trades t ON t.id = r.trade_id
+CROSS JOIN LATERAL (VALUES (t.buyer_id), (t.seller_id)) AS u(player_id)
+WHERE r.rollback_id = %s AND r.reversed_at IS NOT NULL
+GROUP BY u.player_id
+"""
+
+_TAKEN_BACK = f"""
+SELECT v.player_id, 10, 2,
+    CASE v.trades WHEN 1 THEN 'One of your trades has been reversed'
+        ELSE format('%%s of your trades have been reversed', v.trades) END,
+    %s, %s, jsonb_build_object('rollback_id', %s::bigint, 'trades', v.trades), %s, %s
+FROM ({_REVERSED}) v
+"""
+
+
+def write_reversed(
+    rollback_id: int, reason: str, event_key: str, at: datetime, watched: Iterable[int]
+) -> list[Told]:
+    """Tell whose trades a rollback has reversed how many, and why."""
+    params = (reason, f"rollback:{rollback_id}", rollback_id, event_key, at, rollback_id)
+    return _write(_REVERSED, (rollback_id,), _TAKEN_BACK, params, watched)
+
+
 _TRIM = """
 WITH over AS (
     SELECT player_id, last_sequence - %s AS until FROM inboxes
