@@ -69,6 +69,10 @@ NEEDS: dict[str, str] = {
     "code": "CREATE_CODES",
     "duel": "",
     "duel cancel": "MANAGE_PLAYERS",
+    "rank": "",
+    "rank refresh": "MANAGE_MARKET",
+    "badge": "MANAGE_PLAYERS",
+    "badge list": "",
     "announce": "CREATE_ANNOUNCEMENT",
     "announce list": "",
     "announce show": "",
@@ -82,6 +86,10 @@ NEEDS: dict[str, str] = {
     "status": "VIEW_AUDIT",
 }
 """The permission by the command."""
+
+
+WHOLE = 300
+"""A command's first sentence is never longer; it is folded into lines rather than cut."""
 
 
 def need_of(command: str) -> str:
@@ -108,10 +116,9 @@ class Marked(TyperGroup):
         may = known_permissions()
         group = ctx.command_path.partition(" ")[2]
         commands = [(name, self.commands[name]) for name in self.list_commands(ctx)]
-        room = formatter.width - 6 - max(len(name) for name, _ in commands)
         rows = []
         for name, command in commands:
-            words = command.get_short_help_str(room)
+            words = command.get_short_help_str(WHOLE)
             missing = _missing(f"{group} {name}".strip(), list(getattr(command, "commands", ())), may)
             rows.append((name, f"{words} (needs {missing})" if missing else words))
         with formatter.section("Commands"):

@@ -256,7 +256,7 @@ STORY: list[tuple[str, int, str]] = [
     ("role revoke t_ada player --yes", 0, "t_ada is player"),
     ("role grant nobody announcer", 3, "no player nobody"),
     ("role revoke t_bob admin --yes", 0, "t_bob is player"),
-    ("role revoke operator admin --yes", 3, "operator is the last admin"),
+    ("role revoke operator admin --yes", 3, "last admin is operator"),
     ("player sudo operator --reason why", 2, "your own eyes"),
     ("player sudo t_ada --reason why --dry-run", 0, "dry run"),
     ("player reset-password t_bob --yes", 0, r"^\S{12,}$"),

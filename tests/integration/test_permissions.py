@@ -41,6 +41,13 @@ SAMPLE: dict[str, frozenset[str]] = {
     "AdminService/ListPlayerOrders": WATCHERS | {"admin.read"},
     "AdminService/ListEvents": frozenset({"surveillance", "admin", "admin.read"}),
     "AdminService/CheckLedger": frozenset({"surveillance", "admin", "admin.read"}),
+    "BoothService/CreateBooth": CODES,
+    "ArcadeService/TakePoints": CODES | {"arcade.play"},
+    "AnnouncementService/Announce": frozenset({"announcer", "admin"}),
+    "AnnouncementService/ListAnnouncements": EVERYBODY | {"market.read"},
+    "RankService/ListRanks": EVERYBODY | {"market.read"},
+    "DuelService/Challenge": frozenset({"player", "admin"}),
+    "TeamService/AssignTeam": frozenset({"admin"}),
     "AdminService/CreatePlayer": frozenset({"admin"}),
     "AdminService/SetFrozen": frozenset({"admin"}),
     "AdminService/ResetPassword": frozenset({"admin"}),
@@ -61,7 +68,9 @@ IN_PERSON = {
     for call in (
         "AuthService/SignOutEverywhere", "AuthService/ChangePassword", "AdminService/CreatePlayer",
         "AdminService/ResetPassword", "AdminService/SetRoles", "AdminService/Impersonate",
-        "AdminService/CreateServiceToken", "RollbackService/ApproveRollback",
+        "AdminService/CreateServiceToken", "RollbackService/ApproveRollback", "ChannelService/AddChannel",
+        "ChannelService/ConfirmChannel", "BoothService/CreateBooth", "BoothService/RotateBoothPassword",
+        "ArcadeService/CreateMachine",
     )
 }  # fmt: skip
 """By hand as well: what nobody does through another's eyes."""

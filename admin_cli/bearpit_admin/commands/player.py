@@ -243,7 +243,7 @@ def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     tell(f"you look through the eyes of {opened.player.name} until {until}, with this token:", err=True)
     tell(opened.access_token)
     tell(f"  BEARPIT_TOKEN=... {screen_command()}", err=True)
-    tell(f"  BEARPIT_TOKEN=... {again('orders list')}, and other commands that {name} may give", err=True)
+    tell(f"  BEARPIT_TOKEN=... {again('market status')}, or what else {name} may do", err=True)
 
 
 def _set_frozen(name: str, frozen: bool, reason: str, dry_run: bool) -> "wire.admin.SetFrozenResponse":

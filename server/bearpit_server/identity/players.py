@@ -175,7 +175,7 @@ def _keep_an_admin_beside(player_id: int) -> None:
     if [row.id for row in admins] == [player_id]:
         raise Refused(
             "LAST_ADMIN",
-            f"{admins[0].name} is the last admin, and without one nobody runs the game; make another first",
+            f"the last admin is {admins[0].name}, and without one nobody runs the game; make another first",
             "name",
         )
 

@@ -57,6 +57,7 @@ _RUN_WINDOWS = _may(Permission.MANAGE_WINDOWS)
 _SEE_WINDOWS = _may(Permission.MANAGE_WINDOWS, ADMIN_READ)
 _RUN_PLAYERS = _may(Permission.MANAGE_PLAYERS)
 _RUN_BOOTHS = _may(Permission.MANAGE_BOOTHS)
+_KEY_OF_BOOTHS = Access(Permission.MANAGE_BOOTHS, in_person=True)
 _MACHINE = _may(Permission.MANAGE_BOOTHS, ARCADE_PLAY)
 _SYSTEM = _may(Permission.SYSTEM_ADMIN)
 _GRANT = Access(Permission.SYSTEM_ADMIN, in_person=True)
@@ -205,8 +206,8 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "WithdrawAnnouncement": _ANNOUNCE,
     },
     "bearpit.v1.ChannelService": {
-        "AddChannel": _LOOK,
-        "ConfirmChannel": _LOOK,
+        "AddChannel": _OWN,
+        "ConfirmChannel": _OWN,
         "ListChannels": _LOOK,
         "RemoveChannel": _LOOK,
         "TestChannel": _LOOK,
@@ -241,9 +242,9 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
     },
     "bearpit.v1.BoothService": {
         "VisitBooth": _PUBLIC,  # with the booth's password; its hash counts as a sign-in where it is computed
-        "CreateBooth": _RUN_BOOTHS,
+        "CreateBooth": _KEY_OF_BOOTHS,
         "UpdateBooth": _RUN_BOOTHS,
-        "RotateBoothPassword": _RUN_BOOTHS,
+        "RotateBoothPassword": _KEY_OF_BOOTHS,
         "ListBooths": _RUN_BOOTHS,
         "GetBooth": _RUN_BOOTHS,
         "ListVisits": _RUN_BOOTHS,
@@ -256,7 +257,7 @@ _BY_SERVICE: dict[str, dict[str, Access]] = {
         "GetStatement": _MACHINE,
         "GetMachine": _MACHINE,
         "VoidTransaction": _RUN_BOOTHS,
-        "CreateMachine": _RUN_BOOTHS,
+        "CreateMachine": _KEY_OF_BOOTHS,
         "UpdateMachine": _RUN_BOOTHS,
         "ListMachines": _RUN_BOOTHS,
     },

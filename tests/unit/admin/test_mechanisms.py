@@ -225,7 +225,7 @@ def test_a_push_that_is_refused_as_a_whole_is_told_in_words(desk: Desk) -> None:
     desk.answers["PushPrices"] = Refusal(grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
     result = admin("mechanism", "push", said="ACME 12.40\n")
     assert result.exit_code == 4
-    assert "operator" in result.stderr
+    assert "bearpit-admin role list" in result.stderr
 
 
 def test_an_interrupt_ends_the_input_and_still_tells_the_outcome(
