@@ -83,8 +83,15 @@ class Delivery:
     def _round(self) -> bool:
         with self._database.transaction():
             waiting = [self.listeners[name] for name in behind(list(self.listeners.values()))]
-        # Not any(): each is told.
-        return sum([self._tell(listener) for listener in waiting]) > 0
+        more = False
+        for listener in waiting:
+            try:
+                more |= self._tell(listener)
+            except Refused:
+                raise
+            except Exception:  # of ours, not the listener's: that costs the others nothing either
+                logger.exception("listener %s is not told", listener.name)
+        return more
 
     def _tell(self, listener: Listener) -> bool:
         """Tell one batch; says whether there is more."""

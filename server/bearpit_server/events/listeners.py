@@ -6,14 +6,14 @@ A listener is one file in `bearpit_server.listeners`, whose `LISTENER` says what
     LISTENER = Listener("referrals", ("order.filled",), handle)
 
 `handle` runs on a thread, in the transaction that moves the listener's place in the log: what it writes and
-that it has heard are one. It gets the events of its types in the log's order, up to `batch` at once, and
+that it has heard are one. It gets the events of its types in the log's order, up to `most` at once, and
 returns what the bus shall tell once that is committed. Of all servers one at a time tells a listener.
 
 Events can be told again (a replay; an attempt that failed), so what a listener writes has a unique key that
-comes from the event, such as its position. It waits for nothing outside the database: what has to be sent
-somewhere is a row that another job sends. A listener to what comes by the thousand (fills) takes a `sweep`
-in place of `handle`: it is told the place only, and does its work in SQL, where the exchange does not wait
-for it.
+comes from the event, such as its position. It waits for nothing outside the database, which cuts off who lets
+three seconds pass in a transaction: what has to be sent somewhere is a row that another job sends. A listener
+to what comes by the thousand (fills) takes a `sweep` in place of `handle`: it is told the place only, and does
+its work in SQL, where the exchange does not wait for it.
 
 When it raises, all that it did is undone. The batch is tried again after a pause, then event by event; an
 event that fails too often is kept among `listener_failures`, and passed over so that the rest goes on.
