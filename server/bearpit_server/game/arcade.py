@@ -5,9 +5,8 @@ is done once, and a day's limit is kept exactly. Then come the player's and the 
 knows a transaction by an id of its own; the row that remembers it is the memory that makes it happen once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import peewee as pw
@@ -15,22 +14,19 @@ import peewee as pw
 from bearpit_server.events import log
 from bearpit_server.events.log import Event, Origin
 from bearpit_server.events.records import WalletChange
+from bearpit_server.game import machines
 from bearpit_server.game.adjustments import require_room
+from bearpit_server.game.machines import Setting
 from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Balance, Journal, insufficient
 from bearpit_server.rules import arcade as rules
-from bearpit_server.rules.arcade import LIMITS, Kind, Limits, Used
+from bearpit_server.rules.arcade import Kind, Used
 from bearpit_server.rules.refusals import Refused, not_found
 from bearpit_server.storage import hours, requests
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Player
 from bearpit_server.storage.models.arcade import ArcadeMachine, ArcadeTransaction
-
-MAX_NAME = 24
-
-Setting = Callable[[str], int]
-"""The number that a setting of the game has now, by its key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +62,7 @@ def transact(
     """
     rules.check_transaction(wanted.transaction_id, wanted.amount_cents)
     line("note", wanted.note, 0, NOTE)
-    machine = lock(machine_name)
+    machine = machines.lock(machine_name)
     earlier = _find(machine, wanted.transaction_id)
     if earlier is not None:
         if not _is_same(earlier, player, wanted):
@@ -77,8 +73,8 @@ def transact(
             "NOT_POSSIBLE_NOW", "this machine is closed; ask an operator to open it", state="closed"
         )
     at = now()
-    day = _today(at)
-    limits = limits_of(machine, setting)
+    day = machines.today(at)
+    limits = machines.limits_of(machine, setting)
     rules.check(wanted.kind, wanted.amount_cents, limits, _used(machine.id, player.id, wanted.kind, day))
     row = ArcadeTransaction.create(
         machine_id=machine.id,
@@ -149,7 +145,7 @@ def void(
     INSUFFICIENT_FUNDS when the player has spent what was given.
     """
     line("reason", reason, 1, NOTE)
-    machine = lock(machine_name)
+    machine = machines.lock(machine_name)
     row = _find(machine, transaction_id)
     if row is None:
         raise not_found("transaction", transaction_id[: rules.MAX_TRANSACTION_ID])
@@ -198,7 +194,7 @@ def _post_back(row: ArcadeTransaction, reason: str, origin: Origin) -> list[Wall
 
 def transaction(machine_name: str, transaction_id: str) -> Told:
     """A transaction by the machine's id of it. Raises Refused NOT_FOUND."""
-    machine = get(machine_name)
+    machine = machines.get(machine_name)
     row = _find(machine, transaction_id)
     if row is None:
         raise not_found("transaction", transaction_id[: rules.MAX_TRANSACTION_ID])
@@ -248,13 +244,13 @@ def statement(machine_id: int | None, days: int) -> tuple[list[Day], str]:
         row.select(
             row.day,
             _count(takes),
-            _sum(takes),
+            machines.total(takes),
             _count(gives),
-            _sum(gives),
+            machines.total(gives),
             pw.fn.count(row.player_id.distinct()).filter(holds),
             _count(~holds),
         )
-        .where(row.day > _today(now()) - timedelta(days=days))
+        .where(row.day > machines.today(now()) - timedelta(days=days))
         .group_by(row.day)
         .order_by(row.day.desc())
     )
@@ -275,7 +271,7 @@ def _find(machine: ArcadeMachine, transaction_id: str) -> ArcadeTransaction | No
 def _used(machine_id: int, player_id: int, kind: Kind, day: date) -> Used:
     row = ArcadeTransaction
     by_player, by_all = (
-        row.select(_sum(row.player_id == player_id), _sum(row.player_id > 0))
+        row.select(machines.total(row.player_id == player_id), machines.total(row.player_id > 0))
         .where(row.machine_id == machine_id, row.day == day, row.kind == int(kind), row.voided_at.is_null())
         .tuples()
         .get()
@@ -285,129 +281,3 @@ def _used(machine_id: int, player_id: int, kind: Kind, day: date) -> Used:
 
 def _count(where: pw.Expression) -> pw.Node:
     return pw.fn.count(ArcadeTransaction.id).filter(where)
-
-
-def _sum(where: pw.Expression) -> pw.Node:
-    """Cents, where `where` holds; no machine passes more on a day than an int64 can count."""
-    total = pw.fn.sum(ArcadeTransaction.amount_cents).filter(where)
-    return pw.fn.coalesce(total, 0).cast("bigint")
-
-
-def _today(at: datetime) -> date:
-    return at.astimezone(hours.read().zone).date()
-
-
-# --- machines -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A machine, and what passed through it today, in cents."""
-
-    row: ArcadeMachine
-    taken_cents: int = 0
-    given_cents: int = 0
-    last_at: datetime | None = None
-
-
-def find(name: str) -> ArcadeMachine | None:
-    """The machine of that name, without regard to case."""
-    if len(name) > MAX_NAME or not name.isascii() or "\0" in name:
-        return None
-    row: ArcadeMachine | None = ArcadeMachine.get_or_none(pw.fn.lower(ArcadeMachine.name) == name.lower())
-    return row
-
-
-def get(name: str) -> ArcadeMachine:
-    """The same. Raises Refused NOT_FOUND."""
-    row = find(name)
-    if row is None:
-        raise not_found("arcade machine", name[:40])
-    return row
-
-
-def lock(name: str) -> ArcadeMachine:
-    """The same, until the transaction's end nobody else's. Raises Refused NOT_FOUND."""
-    one = ArcadeMachine.select().where(ArcadeMachine.id == get(name).id)
-    row: ArcadeMachine = one.for_update("FOR NO KEY UPDATE").get()
-    return row
-
-
-def limits_of(row: ArcadeMachine, setting: Setting) -> Limits:
-    """The limits of a machine as they hold now."""
-    return rules.limits_of(lambda limit: getattr(row, limit), setting)
-
-
-def create(name: str, limits: dict[str, int], origin: Origin) -> ArcadeMachine:
-    """A new machine with limits of its own by their names. Raises Refused INVALID_FIELD or ALREADY_EXISTS."""
-    at = now()
-    checked = {limit: rules.check_limit(limit, value) for limit, value in limits.items()}
-    made = (
-        ArcadeMachine.insert(name=name, created_at=at, **checked)
-        .on_conflict_ignore()
-        .returning(ArcadeMachine)
-        .execute()
-    )
-    row: ArcadeMachine | None = next(iter(made), None)
-    if row is None:
-        raise Refused("ALREADY_EXISTS", f"there is a machine {name}; choose another name", "name", name=name)
-    payload = {"name": name, "limits": checked}
-    log.append([Event("arcade.machine_created", f"arcade_machine:{row.id}", origin, payload)], at)
-    return row
-
-
-def change(
-    name: str, limits: dict[str, int], cleared: Iterable[str], active: bool | None, origin: Origin
-) -> ArcadeMachine:
-    """Set limits of a machine's own, leave others to the settings again, close it or open it.
-
-    Raises Refused NOT_FOUND or INVALID_FIELD.
-    """
-    wanted: dict[str, int | None] = {
-        limit: rules.check_limit(limit, value) for limit, value in limits.items()
-    }
-    for limit in cleared:
-        wanted[rules.check_cleared(limit, limits)] = None
-    row = lock(name)
-    told: dict[str, object] = {}
-    for limit, value in wanted.items():
-        if getattr(row, limit) != value:
-            setattr(row, limit, value)
-            told[limit] = value
-    if active is not None and active != row.active:
-        row.active = told["active"] = active
-    if told:
-        row.save(only=[getattr(ArcadeMachine, field) for field in (*LIMITS, "active")])
-        log.append([Event("arcade.machine_changed", f"arcade_machine:{row.id}", origin, told)])
-    return row
-
-
-def listed(after: str, limit: int) -> list[Listed]:
-    """Machines by name, those after a name."""
-    lower = pw.fn.lower(ArcadeMachine.name)
-    query = ArcadeMachine.select().order_by(lower).limit(limit)
-    return with_today(list(query.where(lower > after.lower()) if after else query))
-
-
-def with_today(rows: Sequence[ArcadeMachine]) -> list[Listed]:
-    """Machines with what passed through them today."""
-    row = ArcadeTransaction
-    holds = row.voided_at.is_null()
-    passed = {
-        machine_id: (taken, given)
-        for machine_id, taken, given in row.select(
-            row.machine_id,
-            _sum(holds & (row.kind == int(Kind.TAKE))),
-            _sum(holds & (row.kind == int(Kind.GIVE))),
-        )
-        .where(row.machine_id << [machine.id for machine in rows], row.day == _today(now()))
-        .group_by(row.machine_id)
-        .tuples()
-    }
-    return [Listed(machine, *passed.get(machine.id, (0, 0)), _last(machine.id)) for machine in rows]
-
-
-def _last(machine_id: int) -> datetime | None:
-    row = ArcadeTransaction
-    last = row.select(row.at).where(row.machine_id == machine_id).order_by(row.id.desc()).limit(1)
-    return next((at for (at,) in last.tuples()), None)

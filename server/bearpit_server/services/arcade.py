@@ -8,8 +8,9 @@ from bearpit.v1 import arcade_pb2 as pb
 from bearpit.v1.arcade_pb2_grpc import ArcadeServiceServicer
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import arcade
-from bearpit_server.game.arcade import Listed, Told, Wanted
+from bearpit_server.game import arcade, machines
+from bearpit_server.game.arcade import Told, Wanted
+from bearpit_server.game.machines import Listed
 from bearpit_server.identity import players, service_tokens
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.identity.service_tokens import ARCADE_PLAY
@@ -81,7 +82,7 @@ class ArcadeService(ArcadeServiceServicer):
         page = Page(request)
 
         def read() -> list[Told]:
-            machine_id = arcade.get(machine).id if machine else None
+            machine_id = machines.get(machine).id if machine else None
             player_id = players.get(request.player).id if request.player else None
             return arcade.transactions(machine_id, player_id, page.after_id, page.limit)
 
@@ -97,7 +98,7 @@ class ArcadeService(ArcadeServiceServicer):
             raise invalid("days", f"give a number from 1 to {MAX_DAYS}, or 0 for {DAYS}")
 
         def read() -> pb.GetStatementResponse:
-            machine_id = arcade.get(machine).id if machine else None
+            machine_id = machines.get(machine).id if machine else None
             days, zone = arcade.statement(machine_id, request.days or DAYS)
             told = [
                 pb.StatementDay(
@@ -120,7 +121,7 @@ class ArcadeService(ArcadeServiceServicer):
         name = _whose(request.name)
 
         def read() -> Listed:
-            [found] = arcade.with_today([arcade.get(name)])
+            [found] = machines.with_today([machines.get(name)])
             return found
 
         return pb.GetMachineResponse(machine=self._machine(await self._database.run(read)))
@@ -130,7 +131,7 @@ class ArcadeService(ArcadeServiceServicer):
     ) -> pb.ListMachinesResponse:
         """Machines by name."""
         page = Page(request)
-        found = await self._database.run(arcade.listed, page.after, page.limit)
+        found = await self._database.run(machines.listed, page.after, page.limit)
         rows, token = page.close(found, lambda listed: listed.row.name)
         return pb.ListMachinesResponse(machines=map(self._machine, rows), next_page_token=token)
 
@@ -156,7 +157,7 @@ class ArcadeService(ArcadeServiceServicer):
 
         def work() -> Done[pb.CreateMachineResponse]:
             _, secret = service_tokens.create(request.name, [ARCADE_PLAY], by)
-            made = arcade.create(request.name, _given(request.limits), by)
+            made = machines.create(request.name, _given(request.limits), by)
             machine = self._machine(Listed(made))
             kept = pb.CreateMachineResponse(machine=machine)
             if request.validate_only:
@@ -174,15 +175,15 @@ class ArcadeService(ArcadeServiceServicer):
         active = request.active if request.HasField("active") else None
 
         def work() -> Done[pb.UpdateMachineResponse]:
-            changed = arcade.change(request.name, _given(request.limits), request.clear_limits, active, by)
-            [listed] = arcade.with_today([changed])
+            changed = machines.change(request.name, _given(request.limits), request.clear_limits, active, by)
+            [listed] = machines.with_today([changed])
             return Done(pb.UpdateMachineResponse(machine=self._machine(listed)))
 
         return await self._once.run(request, by, pb.UpdateMachineResponse, work)
 
     def _machine(self, listed: Listed) -> pb.Machine:
         row = listed.row
-        limits = arcade.limits_of(row, self._settings.number)
+        limits = machines.limits_of(row, self._settings.number)
         own = {limit: getattr(row, limit) for limit in LIMITS}
         return pb.Machine(
             machine_id=row.id,

@@ -6,8 +6,9 @@ from bearpit.v1 import teams_pb2 as pb
 from bearpit.v1.teams_pb2_grpc import TeamServiceServicer
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import teams
-from bearpit_server.game.teams import Change, Listed
+from bearpit_server.game import membership, teams
+from bearpit_server.game.membership import Change
+from bearpit_server.game.teams import Listed
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.roles import Permission
@@ -73,7 +74,7 @@ class TeamService(TeamServiceServicer):
         code = bare(request.code)
 
         def work() -> Done[pb.JoinTeamResponse]:
-            joined = teams.join(player_id, code, by)
+            joined = membership.join(player_id, code, by)
             return Done(pb.JoinTeamResponse(team=_team(joined)))
 
         async with self._guessing.one(by):
@@ -90,7 +91,7 @@ class TeamService(TeamServiceServicer):
                     "in this game teams are for good; ask an operator to move you",
                     state="for good",
                 )
-            return Done(pb.LeaveTeamResponse(team=_team(teams.leave(player_id, by))))
+            return Done(pb.LeaveTeamResponse(team=_team(membership.leave(player_id, by))))
 
         return await self._once.run(request, by, pb.LeaveTeamResponse, work)
 
@@ -126,7 +127,7 @@ class TeamService(TeamServiceServicer):
         wanted = [(one.player, one.team) for one in request.assignments]
 
         def work() -> Done[pb.AssignTeamResponse]:
-            changes, made = teams.assign(wanted, request.create_teams, by)
+            changes, made = membership.assign(wanted, request.create_teams, by)
             return Done(pb.AssignTeamResponse(results=map(_assigned, changes), created_teams=made))
 
         return await self._once.run(request, by, pb.AssignTeamResponse, work)
@@ -138,7 +139,9 @@ class TeamService(TeamServiceServicer):
         by = origin(request.request_id)
 
         def work() -> Done[pb.RemoveFromTeamResponse]:
-            return Done(pb.RemoveFromTeamResponse(results=map(_assigned, teams.remove(request.players, by))))
+            return Done(
+                pb.RemoveFromTeamResponse(results=map(_assigned, membership.remove(request.players, by)))
+            )
 
         return await self._once.run(request, by, pb.RemoveFromTeamResponse, work)
 
