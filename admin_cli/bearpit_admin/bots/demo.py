@@ -7,6 +7,7 @@ from itertools import islice
 
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, market_pb2
+from bearpit.v1.announcements_pb2 import AnnounceRequest
 
 from bearpit_admin.bots import scenarios
 from bearpit_admin.bots.accounts import Account, Accounts
@@ -106,7 +107,7 @@ async def _offer(client: Client) -> None:
     await client.admin.OpenIpo(
         admin_pb2.OpenIpoRequest(symbol=OFFER.symbol, price_cents=OFFER.price_cents, quantity=OFFER.quantity)
     )
-    await client.admin.Announce(admin_pb2.AnnounceRequest(text=WELCOME, lifetime_seconds=WELCOME_SECONDS))
+    await client.announcements.Announce(AnnounceRequest(title=WELCOME, lifetime_seconds=WELCOME_SECONDS))
 
 
 async def _open(client: Client) -> None:
