@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-COMMANDS = ("verify",)
+COMMANDS = ("board", "verify")
 """What can stand in front of the options: each is a module with a `main` of its own."""
 
 EPILOG = """\
@@ -16,6 +16,7 @@ examples:
   bearpit                                 the server played on last, or this machine's
   bearpit --server camp.example:7117      another one
   bearpit --server camp.example --tls --name ada
+  bearpit board                           the game on a wall, for a projector
   bearpit verify 17                       compute a finished duel again
 
 The password is asked for on the screen, or taken from BEARPIT_PASSWORD. With BEARPIT_TOKEN, from

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bearpit_tui.app import BearpitApp
+from textual.app import App
 
 SIZES = [(80, 24), (120, 40), (160, 48)]
 FOLDER = Path(__file__).parent
@@ -25,7 +25,7 @@ class Screens:
         assert text == (path.read_text() if path.exists() else "")
 
 
-def text_of(app: BearpitApp) -> str:
+def text_of(app: App[None]) -> str:
     """What stands in the terminal, line by line."""
     lines = [strip.text.rstrip() for strip in app.screen._compositor.render_strips()]
     return "\n".join(lines) + "\n"
