@@ -11,6 +11,7 @@ from bearpit_admin.commands import (
     announce,
     approve,
     arcade,
+    badge,
     booth,
     channel,
     code,
@@ -31,6 +32,7 @@ from bearpit_admin.commands import (
     orders,
     play,
     player,
+    rank,
     role,
     rollback,
     settings,
@@ -121,7 +123,7 @@ def options(
 debt.register(player.app)
 for group in (
     player, role, team, booth, arcade, instruments, ipo, mechanism, window, settle, rollback, news, code,
-    duel, announce, channel, market, orders, trades, settings, listener, token, context, demo,
+    duel, rank, badge, announce, channel, market, orders, trades, settings, listener, token, context, demo,
 ):  # fmt: skip
     app.add_typer(
         group.app,

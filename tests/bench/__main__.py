@@ -19,9 +19,14 @@ ROOT = Path(__file__).resolve().parents[2]
 FIELDS = ("name", "value", "unit", "yardstick", "ratio", "target", "met")
 ORDERS = ("place_order", "place_orders", "place_order_idle")
 FIGURES = (
-    *ORDERS, "book", "price_fanout", "restart", "attention_tick", "settlement", "screen", "admin_help",
+    *ORDERS, "book", "price_fanout", "restart", "attention_tick", "settlement", "ranks_refresh", "ranks_page",
+    "screen", "admin_help",
 )  # fmt: skip
-TOGETHER = {"attention_on_time": "attention_tick", "orders_while_settling": "settlement"}
+TOGETHER = {
+    "attention_on_time": "attention_tick",
+    "orders_while_settling": "settlement",
+    "orders_while_ranking": "ranks_refresh",
+}
 """Figures that are measured with another one."""
 NAMES = {"price frames on time": "price_fanout", "price server's CPU": "price_fanout_cpu"}
 """What a benchmark calls its figures, where the table calls them otherwise."""

@@ -4,7 +4,6 @@ A badge is given once: the database holds it, so hearing of a feat again, or two
 nothing. One that was revoked is not earned again by itself.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,7 +11,7 @@ import peewee as pw
 
 from bearpit_server.events import log
 from bearpit_server.events.listeners import Span
-from bearpit_server.events.log import HOUSE_ORIGIN, Event, Origin
+from bearpit_server.events.log import Event, Origin
 from bearpit_server.rules.badges import BADGES, Badge, Kind, find
 from bearpit_server.rules.ranking import LEADERS, ONE, Board
 from bearpit_server.rules.refusals import Refused
@@ -43,22 +42,19 @@ def award_heard(span: Span) -> None:
     """Award what was earned in a part of the event log."""
     at = clock.now()
     after, until = (span.after.xid, span.after.id), (span.until.xid, span.until.id)
-    awarded: storage.Awarded = []
     for badge in BADGES.values():
         if badge.kind is Kind.HEARD:
-            awarded += storage.heard(badge.key, badge.first, after, until, at, PLAYING)
-    _tell(awarded, HOUSE_ORIGIN, at)
+            storage.heard(badge.key, badge.first, after, until, at, PLAYING)
 
 
 def award_feats(edition: RankEdition) -> None:
     """Award what an edition of the ranks shows."""
     at = edition.at
-    awarded = storage.ranked(edition.id, at, PLAYING)
+    storage.ranked(edition.id, at, PLAYING)
     for badge, level in (("first-to-double", 2 * ONE), ("first-tenfold", 10 * ONE)):
-        awarded += storage.give(storage.first_to(edition.id, level, badge), badge, True, at, PLAYING)
+        storage.give(storage.first_to(edition.id, level, badge), badge, True, at, PLAYING)
     for badge, players in _leading(edition).items():
-        awarded += storage.give(players, badge, False, at, PLAYING)
-    _tell(awarded, HOUSE_ORIGIN, at)
+        storage.give(players, badge, False, at, PLAYING)
 
 
 def _leading(edition: RankEdition) -> dict[str, list[int]]:
@@ -108,7 +104,8 @@ def award(player: Player, key: str, origin: Origin) -> None:
         ).execute()
     except pw.IntegrityError as error:
         raise Refused("ALREADY_EXISTS", f"somebody was just given {key}; look again", "badge") from error
-    _tell([(player.id, key)], origin, at)
+    payload = {"player_id": player.id, "player": player.name, "badge": key, "name": badge.name}
+    log.append([Event("badge.awarded", f"player:{player.id}", origin, payload)], at)
 
 
 def revoke(player: Player, key: str, origin: Origin) -> None:
@@ -151,22 +148,3 @@ def _holder(key: str) -> str:
         .first()
     )
     return str(row.name) if row else ""
-
-
-def _tell(awarded: Sequence[tuple[int, str]], origin: Origin, at: datetime) -> None:
-    """Write an event for each badge."""
-    if not awarded:
-        return
-    names = dict(
-        Player.select(Player.id, Player.name).where(Player.id << {player for player, _ in awarded}).tuples()
-    )
-    log.append(
-        [
-            Event(
-                "badge.awarded", f"player:{player}", origin,
-                {"player_id": player, "player": names[player], "badge": key, "name": BADGES[key].name},
-            )
-            for player, key in awarded
-        ],
-        at,
-    )  # fmt: skip

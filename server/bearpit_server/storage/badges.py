@@ -1,9 +1,10 @@
 """The statements that award badges: to all who have earned one, at once."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
+from bearpit_server.rules.badges import BADGES
 from bearpit_server.rules.ranking import ONE
 from bearpit_server.storage import bulk
 from bearpit_server.storage.models import database
@@ -27,6 +28,8 @@ def _told(kind: str, player: str, more: str = "") -> str:
         f"WHERE {_SPAN} AND e.type = '{kind}' {more}"
     )
 
+
+_NAMES = json.dumps({badge.key: badge.name for badge in BADGES.values()})
 
 HEARD = {
     "first-trade": f"SELECT e.owner_id AS player_id, e.xid, e.id {_FILLED} "
@@ -89,25 +92,29 @@ SELECT player_id FROM rank_places_{half} WHERE ranked AND level >= %s
     AND NOT EXISTS (SELECT FROM badges WHERE badge = %s AND first AND revoked_at IS NULL)
 ORDER BY level DESC, player_id LIMIT 1
 """
-# House bots and the staff win nothing.
+# House bots and the staff win nothing. The events are written here as well: half of the players may double
+# what they have in the same minute.
 _AWARD = """
-INSERT INTO badges (player_id, badge, at, first)
-SELECT player_id, badge, %(at)s, %(first)s FROM (
-    SELECT DISTINCT p.id AS player_id, q.badge FROM ({earned}) q JOIN players p ON p.id = q.player_id
-    WHERE p.id <> 0 AND NOT p.disabled AND p.roles && %(playing)s::text[]
-        AND lower(p.name) NOT LIKE 'house-%%'
-) a
-ON CONFLICT DO NOTHING RETURNING player_id, badge
+WITH given AS (
+    INSERT INTO badges (player_id, badge, at, first)
+    SELECT player_id, badge, %(at)s, %(first)s FROM (
+        SELECT DISTINCT p.id AS player_id, q.badge FROM ({earned}) q JOIN players p ON p.id = q.player_id
+        WHERE p.id <> 0 AND NOT p.disabled AND p.roles && %(playing)s::text[]
+            AND p.name NOT LIKE 'house-%%'
+    ) a
+    ON CONFLICT DO NOTHING RETURNING player_id, badge
+)
+INSERT INTO events (type, subject, actor_id, address, request_id, payload, created_at)
+SELECT 'badge.awarded', 'player:' || g.player_id, 0, '', '', jsonb_build_object('player_id', g.player_id,
+    'player', p.name, 'badge', g.badge, 'name', %(names)s::jsonb -> g.badge), %(at)s
+FROM given g JOIN players p ON p.id = g.player_id
 """
 _FIRST = """
 SELECT q.player_id, %(badge)s AS badge FROM ({earned}) q JOIN players p ON p.id = q.player_id
-WHERE p.id <> 0 AND NOT p.disabled AND p.roles && %(playing)s::text[] AND lower(p.name) NOT LIKE 'house-%%'
+WHERE p.id <> 0 AND NOT p.disabled AND p.roles && %(playing)s::text[] AND p.name NOT LIKE 'house-%%'
     AND NOT EXISTS (SELECT FROM badges WHERE badge = %(badge)s AND first AND revoked_at IS NULL)
 ORDER BY q.xid, q.id LIMIT 1
 """
-
-Awarded = list[tuple[int, str]]
-"""Players, and badges that they did not have before."""
 
 
 def heard(
@@ -117,22 +124,22 @@ def heard(
     until: tuple[int, int],
     at: datetime,
     playing: Sequence[str],
-) -> Awarded:
+) -> None:
     """Award a badge to those who have earned it in a part of the log; of a `first` one, to the first."""
     earned = HEARD[badge]
     inner = (
         _FIRST.format(earned=earned) if first else f"SELECT player_id, %(badge)s AS badge FROM ({earned}) w"
     )
-    return _award(
+    _award(
         inner,
         badge=badge, first=first, after_xid=after[0], after_id=after[1], until_xid=until[0],
         until_id=until[1], at=at, playing=[*playing],
     )  # fmt: skip
 
 
-def ranked(edition: int, at: datetime, playing: Sequence[str]) -> Awarded:
+def ranked(edition: int, at: datetime, playing: Sequence[str]) -> None:
     """Award what an edition's places show."""
-    return _award(_RANKED.format(half=edition % 2), first=False, at=at, playing=[*playing])
+    _award(_RANKED.format(half=edition % 2), first=False, at=at, playing=[*playing])
 
 
 def first_to(edition: int, level: int, badge: str) -> list[int]:
@@ -141,12 +148,12 @@ def first_to(edition: int, level: int, badge: str) -> list[int]:
     return [int(player) for (player,) in bulk.execute(sql, level, badge).fetchall()]
 
 
-def give(players: Sequence[int], badge: str, first: bool, at: datetime, playing: Sequence[str]) -> Awarded:
+def give(players: Sequence[int], badge: str, first: bool, at: datetime, playing: Sequence[str]) -> None:
     """Award a badge to these, if they play."""
     inner = "SELECT id AS player_id, %(badge)s AS badge FROM unnest(%(players)s::int8[]) AS id"
-    return _award(inner, badge=badge, first=first, at=at, playing=[*playing], players=[*players])
+    _award(inner, badge=badge, first=first, at=at, playing=[*playing], players=[*players])
 
 
-def _award(earned: str, **params: Any) -> Awarded:
-    rows = database.execute_sql(_AWARD.format(earned=earned), params).fetchall()
-    return [(int(player), str(badge)) for player, badge in rows]
+def _award(earned: str, **params: object) -> None:
+    """Give what is earned to those who do not have it, with an event for each."""
+    database.execute_sql(_AWARD.format(earned=earned), {**params, "names": _NAMES})

@@ -65,7 +65,7 @@ SELECT p.id, p.ranked, coalesce(w.worth, 0) + coalesce(s.cents, 0)::int8 AS wort
         ELSE coalesce(o.window_start_cents, 0) END AS window_start
 FROM (
     SELECT id, NOT disabled AND roles && %(playing)s::text[] AS ranked FROM players
-    WHERE id <> 0 AND lower(name) NOT LIKE 'house-%%'
+    WHERE id <> 0 AND name NOT LIKE 'house-%%'
 ) p
 LEFT JOIN ({_WORTH}) w ON w.owner_id = p.id
 LEFT JOIN rank_places_{{old}} o ON o.player_id = p.id

@@ -64,6 +64,8 @@ def test_has_every_command_that_operators_were_promised() -> None:
         "orders list", "orders cancel", "trades list", "settings list", "settings set",
         "token create", "token list", "token revoke",
         "code create", "code list", "code show", "code qr", "code sheet", "code withdraw", "code redemptions",
+        "rank list", "rank show", "rank teams", "rank periods", "rank marks", "rank refresh",
+        "badge list", "badge award", "badge revoke",
         "context list", "context use", "context add", "context remove",
         "play", "demo load", "demo run", "demo scenario", "demo scenarios",
     }  # fmt: skip
