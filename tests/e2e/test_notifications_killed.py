@@ -15,7 +15,8 @@ from tests.venue import PASSWORD
 KILLS = 2
 TOLD = """
 SELECT (SELECT coalesce(sum((data ->> 'quantity')::bigint), 0) FROM notifications WHERE kind = 1),
-    (SELECT sum(quantity) * 2 FROM trades), (SELECT count(*) FROM notifications WHERE starts_with(reference, 'transfer:')),
+    (SELECT sum(quantity) * 2 FROM trades),
+    (SELECT count(*) FROM notifications WHERE starts_with(reference, 'transfer:')),
     (SELECT count(*) * 2 FROM transfers)
 """
 

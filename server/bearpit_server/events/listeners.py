@@ -12,8 +12,8 @@ returns what the bus shall tell once that is committed. Of all servers one at a 
 Events can be told again (a replay; an attempt that failed), so what a listener writes has a unique key that
 comes from the event, such as its position. It waits for nothing outside the database, which cuts off who lets
 three seconds pass in a transaction: what has to be sent somewhere is a row that another job sends. A listener
-to what comes by the thousand (fills) takes a `sweep` in place of `handle`: it is told the place only, and does
-its work in SQL, where the exchange does not wait for it.
+to what comes by the thousand (fills) takes a `sweep` in place of `handle`: it is told the place only, and
+does all its work in SQL, where the exchange does not wait for it.
 
 When it raises, all that it did is undone. The batch is tried again after a pause, then event by event; an
 event that fails too often is kept among `listener_failures`, and passed over so that the rest goes on.
