@@ -80,6 +80,8 @@ class Feed:
         self._reload = asyncio.Event()
         self._renew_me = asyncio.Event()
         self._announced = asyncio.Event()
+        self._marked = asyncio.Event()
+        self._read_up_to = 0
         self._connected = asyncio.Event()
 
     # What the screen asks for -------------------------------------------------------------------------
@@ -111,6 +113,11 @@ class Feed:
     def take_orders(self, *orders: Order) -> None:
         """Orders from the answer of a call: the stream tells of them too, but perhaps later."""
         self._become(states.with_orders(self.state, orders))
+
+    def mark_read(self, up_to: int) -> None:
+        """Have all notifications up to a number marked as read, as soon as the server can be reached."""
+        self._read_up_to = max(up_to, self._read_up_to)
+        self._marked.set()
 
     async def connected(self) -> None:
         """Wait until the server can be reached."""
@@ -274,12 +281,23 @@ class Feed:
             self._become(replace(self.state, away=away))
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(letters.follow, self._on_letters))
+            group.create_task(self._marking())
             while True:
                 self._announced.clear()
                 told = await self._asked(letters.announced)
                 if told is not None and tuple(told) != self.state.told_us:
                     self._become(replace(self.state, told_us=tuple(told)))
                 await self._announced.wait()
+
+    async def _marking(self) -> None:
+        while True:
+            await self._marked.wait()
+            self._marked.clear()
+            up_to = self._read_up_to
+            mark = partial(self.gateway.letters.read, up_to, self.gateway.new_request_id())
+            unread = await self._asked(mark)
+            if unread is not None:
+                self._become(replace(self.state, inbox=self.state.inbox.with_read(up_to, unread)))
 
     async def _asked(self, ask: Callable[[], Awaitable[A]]) -> A | None:
         """The answer of a call, however long it takes; None: the server does not know it, or refuses it."""
@@ -383,10 +401,6 @@ class Feed:
             if one.kind is Kind.SYSTEM:
                 self._renew_me.set()
         self._become(replace(self.state, inbox=inbox))
-
-    def take_read(self, up_to: int, unread: int) -> None:
-        """Notifications have been marked as read."""
-        self._become(replace(self.state, inbox=self.state.inbox.with_read(up_to, unread)))
 
     def _on_wallet(self, frame: WalletFrame) -> None:
         take = states.with_wallet if frame.whole else states.with_wallet_change

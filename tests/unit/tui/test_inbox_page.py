@@ -17,7 +17,7 @@ from bearpit_tui.settings import load_remembered
 from textual.widgets import Input
 
 from tests.unit.tui.conftest import STILL
-from tests.unit.tui.fake_gateway import LOST, FakeGateway
+from tests.unit.tui.fake_gateway import FakeGateway, error
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.snapshots import SIZES, Screens
 from tests.unit.tui.visit import Visit, visiting
@@ -109,14 +109,17 @@ async def test_more_is_loaded_below(app: BearpitApp, gateway: FakeGateway) -> No
         await visit.until(lambda: len(inbox_of(visit).table.rows) == 70)
 
 
-async def test_a_failed_marking_leaves_the_count(app: BearpitApp, gateway: FakeGateway) -> None:
+async def test_a_refused_marking_leaves_the_count(app: BearpitApp, gateway: FakeGateway) -> None:
     gateway.letters.with_some()
-    gateway.fail("read", LOST)
+    gateway.fail("read", error("RATE_LIMITED"))
     async with visiting(app, "i") as visit:
         await visit.sees("4 not read")
         await visit.press("r")
-        await visit.until(lambda: "cannot be reached" in visit.said)
+        await visit.until(lambda: gateway.made("read"))
+        await visit.pilot.pause()
         assert "4 not read" in visit.text
+        await visit.press("r")
+        await visit.until(lambda: "not read" not in visit.text)
 
 
 # While you were away ------------------------------------------------------------------------------------

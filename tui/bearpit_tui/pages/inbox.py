@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import datetime, tzinfo
 from typing import ClassVar
 
-from bearpit.client import BearpitError
-from bearpit_tui.failures import error_words
 from bearpit_tui.inbox import Kind, Notification
 from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.pages.page import Page
@@ -18,7 +16,7 @@ from bearpit_tui.state import State
 from bearpit_tui.widgets.facts import Facts, Line, wrapped
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.table import Cell, Column, LineTable
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
@@ -97,6 +95,8 @@ class InboxPage(Page):
 
     def follow(self, before: State | None, state: State) -> None:
         if before is None or before.inbox is not state.inbox:
+            read = state.inbox.read_up_to
+            self.rows = {key: replace(one, read=one.read or key <= read) for key, one in self.rows.items()}
             self._take(state.inbox.latest)
 
     def listed(self) -> list[Notification]:
@@ -130,7 +130,11 @@ class InboxPage(Page):
         self._show_letter()
         loading = any(worker.group == "load" and not worker.is_finished for worker in self.workers)
         if not self._ended and not loading and self.table.cursor >= len(self.table.rows) - AHEAD:
-            self.run_worker(self.asked(self.more), group="load")
+            self._load_more()
+
+    @work(group="load")
+    async def _load_more(self) -> None:
+        await self.asked(self.more)
 
     def action_filter_letters(self) -> None:
         kinds: list[Kind | None] = [None, *Kind]
@@ -151,19 +155,7 @@ class InboxPage(Page):
         self._mark()
 
     def _mark(self) -> None:
-        """Mark all that is known as read; by the app, for the page may be gone before it is done."""
-        inbox = self.feed.state.inbox
-        last = max((inbox.last, *self.rows))
-        if inbox.unread and last:
-            self.app.run_worker(self._marking(last), group="read")
-
-    async def _marking(self, last: int) -> None:
-        gateway = self.feed.gateway
-        try:
-            left = await gateway.letters.read(last, gateway.new_request_id())
-        except BearpitError as error:
-            if self.is_attached:
-                self.say(Notice(error_words(error), Tone.BAD))
-            return
-        self.rows = {key: replace(one, read=True) if key <= last else one for key, one in self.rows.items()}
-        self.feed.take_read(last, left)
+        """Mark all that is known as read. The feed does it, for the page may be gone before it is done."""
+        last = max((self.feed.state.inbox.last, *self.rows))
+        if self.feed.state.inbox.unread and last:
+            self.feed.mark_read(last)

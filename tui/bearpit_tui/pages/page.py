@@ -20,6 +20,7 @@ from bearpit_tui.panels.page_bar import PageBar
 from bearpit_tui.screens.live import LiveScreen, Seat
 from bearpit_tui.screens.reading import ReadingScreen, help_text
 from bearpit_tui.state import State
+from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
@@ -94,11 +95,9 @@ class Page(LiveScreen):
 
     # Asking the server --------------------------------------------------------------------------------
 
-    def reload(self) -> None:
+    @work(group="load", exclusive=True)
+    async def reload(self) -> None:
         """Load again, in place of a loading that is under way."""
-        self.run_worker(self._loading(), group="load", exclusive=True)
-
-    async def _loading(self) -> None:
         await self.asked(self.load)
 
     async def asked(self, ask: Callable[[], Awaitable[A]]) -> A | None:

@@ -18,6 +18,7 @@ from bearpit_tui.screens.sign_in import SHORTEST_PASSWORD
 from bearpit_tui.state import State
 from bearpit_tui.widgets.facts import Facts, Line, wrapped
 from bearpit_tui.widgets.money import money
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -156,10 +157,11 @@ class ProfilePage(Page):
 
         def answered(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self._leave_team(), group="team", exclusive=True)
+                self._leave_team()
 
         self.app.push_screen(AskScreen(f"Leave the team {self.team.name}?", "leave it", "stay"), answered)
 
+    @work(group="team", exclusive=True)
     async def _leave_team(self) -> None:
         gateway = self.feed.gateway
         request_id = gateway.new_request_id()
@@ -182,11 +184,12 @@ class ProfilePage(Page):
     def action_sign_out_everywhere(self) -> None:
         def answered(yes: bool | None) -> None:
             if yes:
-                self.run_worker(self._sign_out_everywhere(), group="out", exclusive=True)
+                self._sign_out_everywhere()
 
         question = "End all your sign-ins, on every machine, this one too?\nYour orders stay in the market."
         self.app.push_screen(AskScreen(question, "sign out everywhere", "stay"), answered)
 
+    @work(group="out", exclusive=True)
     async def _sign_out_everywhere(self) -> None:
         async def out() -> bool:
             await self.feed.gateway.sign_out_everywhere()

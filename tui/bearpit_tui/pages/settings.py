@@ -22,7 +22,7 @@ from bearpit_tui.state import State
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.table import Column, LineTable
 from bearpit_tui.zones import ShownZone, zone_of
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.widgets import Static
@@ -200,9 +200,10 @@ class SettingsPage(Page):
             one = replace(one, channel=True)
         else:
             one = replace(one, screen=False)
-        self.run_worker(self._wanting(one), group="want", exclusive=True)
+        self._prefer(one)
 
-    async def _wanting(self, one: Preference) -> None:
+    @work(group="want", exclusive=True)
+    async def _prefer(self, one: Preference) -> None:
         gateway = self.feed.gateway
         wanted = await self.asked(lambda: gateway.letters.prefer(one, gateway.new_request_id()))
         if wanted is not None:

@@ -9,6 +9,7 @@ from bearpit_tui.feed import Feed
 from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.form import Field, FormScreen, NotYet
 from bearpit_tui.widgets.money import money
+from textual import work
 from textual.content import Content
 
 LONGEST_NAME, LONGEST_NOTE = 24, 140
@@ -29,9 +30,10 @@ class TransferScreen(FormScreen[Gift]):
         super().__init__(feed, fields)
 
     def on_mount(self) -> None:
-        self.run_worker(self._suggesting(), group="suggest")
+        self._suggest_names()
 
-    async def _suggesting(self) -> None:
+    @work(group="suggest")
+    async def _suggest_names(self) -> None:
         self.suggest("to", await self.gateway.people.names())
 
     def gift(self) -> Gift:

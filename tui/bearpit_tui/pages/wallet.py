@@ -20,7 +20,7 @@ from bearpit_tui.widgets.facts import Facts, Line
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import MINUS, money, percent, signed_money
 from bearpit_tui.widgets.table import Cell, Column, LineTable
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -193,7 +193,11 @@ class WalletPage(Page):
     def _on_highlighted(self) -> None:
         loading = any(worker.group == "load" and not worker.is_finished for worker in self.workers)
         if not self._ended and not loading and self.history.cursor >= len(self.history.rows) - AHEAD:
-            self.run_worker(self.asked(self.more), group="load")
+            self._load_more()
+
+    @work(group="load")
+    async def _load_more(self) -> None:
+        await self.asked(self.more)
 
     # Doing --------------------------------------------------------------------------------------------
 
@@ -227,9 +231,10 @@ class WalletPage(Page):
 
     def _borrow(self, yes: bool | None) -> None:
         if yes:
-            self.run_worker(self._borrowing(), group="borrow", exclusive=True)
+            self._take_loan()
 
-    async def _borrowing(self) -> None:
+    @work(group="borrow", exclusive=True)
+    async def _take_loan(self) -> None:
         purse, request_id = self.feed.gateway.purse, self._loan_id or self.feed.gateway.new_request_id()
         self._loan_id = request_id
         loan = await self.asked(lambda: purse.borrow(request_id))
@@ -244,7 +249,11 @@ class WalletPage(Page):
     def action_filter_kind(self) -> None:
         kinds = list(Kind)
         self.kind = kinds[(kinds.index(self.kind) + 1) % len(kinds)]
-        self.run_worker(self.asked(self._fill), group="load", exclusive=True)
+        self._fill_up()
+
+    @work(group="load", exclusive=True)
+    async def _fill_up(self) -> None:
+        await self.asked(self._fill)
 
     def action_filter_asset(self) -> None:
         symbols = sorted(self.state.wallet.positions)

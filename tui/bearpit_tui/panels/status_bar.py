@@ -49,9 +49,11 @@ class StatusBar(Painted, can_focus=False):
         self._zone = zone
         self._left: list[Part] = []
         self._right: list[Part] = []
+        self._last: tuple[State, datetime, bool] | None = None
 
     def show(self, state: State, now: datetime, *, frozen: bool) -> None:
         """Show these; nothing is repainted if nothing changed."""
+        self._last = (state, now, frozen)
         left, right = self._about_market(state), self._about_link(state, now, frozen)
         if (left, right) != (self._left, self._right):
             self._left, self._right = left, right
@@ -147,7 +149,10 @@ class StatusBar(Painted, can_focus=False):
         return [(f"{mark} {window.state.value}", (tone,)), (left, ("strong",))]
 
     def on_resize(self) -> None:
-        self._right = []  # what it says depends on its width
+        # What it says depends on its width.
+        if self._last is not None:
+            state, now, frozen = self._last
+            self.show(state, now, frozen=frozen)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

@@ -10,6 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from bearpit.client import BearpitError
 from bearpit_tui.failures import answer_lost, error_words
 from bearpit_tui.feed import Feed
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid, Vertical
@@ -147,10 +148,8 @@ class FormScreen(ModalScreen[R | None], Generic[R]):
         if not self.busy:
             self._settling = self.set_timer(SETTLE_SECONDS, self._preview)
 
-    def _preview(self) -> None:
-        self.run_worker(self._previewing(), group="preview", exclusive=True)
-
-    async def _previewing(self) -> None:
+    @work(group="preview", exclusive=True)
+    async def _preview(self) -> None:
         if any(field.value for field in self.query(Input)):
             try:
                 self.tell(await self.preview())
@@ -165,9 +164,10 @@ class FormScreen(ModalScreen[R | None], Generic[R]):
             self.focus_next()
         elif not self.busy:
             self.busy = True
-            self.run_worker(self._sending(), group="send")
+            self._send()
 
-    async def _sending(self) -> None:
+    @work(group="send")
+    async def _send(self) -> None:
         if self._settling is not None:
             self._settling.stop()
         self.workers.cancel_group(self, "preview")
