@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import ClassVar
 
@@ -17,7 +17,7 @@ from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Center, Horizontal, Middle, Vertical
-from textual.content import Content
+from textual.content import Content, Span
 from textual.widgets import Markdown, Static
 
 FRAME_SECONDS = 0.25
@@ -71,7 +71,7 @@ class BoardApp(Coloured):
         self._zone = zone
         self._frame_seconds = frame_seconds
         self._changed = asyncio.Event()
-        self._shown: dict[str, Content] = {}
+        self._shown: dict[str, tuple[str, Sequence[Span]]] = {}
         self._told = 0
 
     def compose(self) -> ComposeResult:
@@ -126,16 +126,19 @@ class BoardApp(Coloured):
         self._show("movers-text", lambda width, height: paint.movers(wall, width, height))
         self._show("words-text", lambda _, height: paint.words(wall, height))
         self._show("tape", lambda width, _: paint.tape(wall, width))
-        self.query_one("#ranks").border_title = paint.ranks_title(wall)
+        box, title = self.query_one("#ranks"), paint.ranks_title(wall)
+        if box.border_title != title:
+            box.border_title = title
         await self._interrupt()
 
     def _show(self, name: str, made: Callable[[int, int], Content]) -> None:
         widget = self.query_one(f"#{name}", Static)
         size = widget.content_region.size
         content = made(size.width, size.height)
-        if self._shown.get(name) != content:
-            self._shown[name] = content
-            widget.update(content)
+        looks = content.plain, content.spans
+        if self._shown.get(name) != looks:
+            self._shown[name] = looks
+            widget.update(content, layout=False)
 
     async def _interrupt(self) -> None:
         """What is urgent takes the wall for as long as it stands."""
