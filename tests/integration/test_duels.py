@@ -455,6 +455,25 @@ async def test_with_who_is_frozen_or_disabled_nobody_duels(table: Table) -> None
     assert await table.cash("bob") == START
 
 
+async def test_who_owes_the_house_does_not_duel_and_what_comes_back_repays_it(table: Table) -> None:
+    duel = await table.challenge()
+    operator = await table.venue.operator()
+    owes = admin_pb2.SetDebtRequest(name=table.name("ada"), debt_cents=STAKE // 2, reason="test")
+    await operator.admin.SetDebt(owes)
+    ada = table.clients["ada"].duels
+    for request in (
+        ada.Challenge(pb.ChallengeRequest(stake_cents=STAKE, commitment=bytes(range(32)))),
+        ada.OpenHouseDuel(pb.OpenHouseDuelRequest(stake_cents=STAKE)),
+    ):
+        assert (await refused(request)).reason == "IN_DEBT"
+    assert (await refused(table.duelist("bob").accept(duel.duel_id, "rock"))).reason == "NOT_POSSIBLE_NOW"
+    before = await table.venue.wallet(table.clients["ada"])
+    assert before.debt_cents == STAKE // 2
+    await ada.CancelDuel(pb.CancelDuelRequest(duel_id=duel.duel_id))
+    after = await table.venue.wallet(table.clients["ada"])
+    assert (after.debt_cents, after.cash_cents) == (0, before.cash_cents + STAKE // 2)
+
+
 # --- once, whatever happens at once ----------------------------------------------------------------
 
 

@@ -227,8 +227,10 @@ def check_ending(before: DuelState, ending: Ending) -> None:
     if ending in ENDINGS[before]:
         return
     allowed = ", ".join(each.name for each in sorted(ENDINGS[before]))
+    message = f"a duel that is {before.name} cannot end as {ending.name}, but as {allowed}"
     raise Refused(
         "NOT_POSSIBLE_NOW",
-        f"a duel that is {before.name} cannot end as {ending.name}, but {allowed or 'has ended already'}",
-        state=before.name, allowed=allowed,
-    )  # fmt: skip
+        message if allowed else "this duel is over, and its stakes are paid out",
+        state=before.name,
+        allowed=allowed,
+    )
