@@ -635,7 +635,7 @@ async def test_after_everybody_was_away_who_is_to_move_has_the_whole_time_again(
     assert await run(look, 4, None) == 0  # a restart that hardly anybody noticed
     assert await run(look, 60, 1.0) == 0  # a clock that jumped: this process was there
     assert (await table.get(duel)).due_at.ToDatetime(UTC) == due
-    assert await run(look, 60, None) == 1  # a server that has just begun
+    assert await run(look, 60, None) >= 1  # a server that has just begun
     assert (await table.get(duel)).due_at.ToDatetime(UTC) == at + timedelta(seconds=60)
     assert await run(limits.look, None) == 0  # and now it has been looked at
     await table.pass_time(1_000)
