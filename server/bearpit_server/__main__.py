@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from bearpit_server.bootstrap import Tls
     from bearpit_server.storage.database import Database
     from bearpit_server.storage.embedded import EmbeddedPostgres
+    from bearpit_server.tls import Tls
 
 # What grpc tells of failed binds and handshakes in its own words we tell in ours, or is not for operators.
 os.environ.setdefault("GRPC_VERBOSITY", "NONE")
@@ -157,7 +157,7 @@ def serve(
 
 
 def _tls(certificate: Path, key: Path) -> "Tls":
-    from bearpit_server.bootstrap import Tls, UnusablePem
+    from bearpit_server.tls import Tls, UnusablePem
 
     tls = Tls(certificate, key)
     try:

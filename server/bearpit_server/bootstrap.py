@@ -1,21 +1,14 @@
 """Wires everything, once: the one place that knows all the parts."""
 
 import asyncio
-import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from importlib import import_module
-from pathlib import Path
-from typing import Literal
 
 import grpc
-from bearpit.v1.market_pb2_grpc import MarketServiceServicer
-from bearpit.v1.trading_pb2_grpc import TradingServiceServicer
-from bearpit.v1.wallet_pb2_grpc import WalletServiceServicer
-from bearpit.v1.windows_pb2_grpc import WindowServiceServicer
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
@@ -52,117 +45,30 @@ from bearpit_server.services.booths import BoothService
 from bearpit_server.services.bus import BusService
 from bearpit_server.services.channels import ChannelService
 from bearpit_server.services.codes import CodeService
-from bearpit_server.services.duels import Duels, DuelStreams
 from bearpit_server.services.guessing import GUESSES_SECONDS, Guessing
-from bearpit_server.services.market import Market
 from bearpit_server.services.notifications import WRITE_SECONDS, NotificationService
 from bearpit_server.services.pricing import PricingService
 from bearpit_server.services.ranks import RankService
 from bearpit_server.services.rollbacks import RollbackService
-from bearpit_server.services.streaming import (
-    MarketStreams,
-    OrderStreams,
-    Streams,
-    WalletStreams,
-    WindowStreams,
-    share_price_frames,
+from bearpit_server.services.streamed import (
+    DuelService,
+    MarketService,
+    TradingService,
+    WalletService,
+    WindowService,
 )
+from bearpit_server.services.streaming import Streams, share_price_frames
 from bearpit_server.services.teams import TeamService
-from bearpit_server.services.trading import Trading
-from bearpit_server.services.wallet import Wallet
-from bearpit_server.services.windows import Windows
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings
 from bearpit_server.streams.orders import Recording
+from bearpit_server.tls import Tls
 from bearpit_server.windows.scheduler import Scheduler
 
 GRACE_SECONDS = 2.0
 SWEEP_SECONDS = 3600.0
 TRIM_SECONDS = 60.0
-
-
-class MarketService(Market, MarketStreams, MarketServiceServicer):
-    """All of MarketService."""
-
-    def __init__(self, exchange: Exchange, database: Database, streams: Streams) -> None:
-        Market.__init__(self, exchange, database)
-        MarketStreams.__init__(self, streams)
-
-
-class TradingService(Trading, OrderStreams, TradingServiceServicer):
-    """All of TradingService."""
-
-    def __init__(self, exchange: Exchange, database: Database, streams: Streams) -> None:
-        Trading.__init__(self, exchange, database)
-        OrderStreams.__init__(self, streams)
-
-
-class WalletService(Wallet, WalletStreams, WalletServiceServicer):
-    """All of WalletService."""
-
-    def __init__(
-        self, exchange: Exchange, database: Database, bus: Bus, settings: Settings, streams: Streams
-    ) -> None:
-        Wallet.__init__(self, exchange, database, bus, settings)
-        WalletStreams.__init__(self, streams)
-
-
-class WindowService(Windows, WindowStreams, WindowServiceServicer):
-    """All of WindowService."""
-
-    def __init__(
-        self, database: Database, bus: Bus, changed: Callable[[], Awaitable[None]], streams: Streams
-    ) -> None:
-        Windows.__init__(self, database, bus, changed)
-        WindowStreams.__init__(self, streams)
-
-
-class DuelService(Duels, DuelStreams):
-    """All of DuelService."""
-
-    def __init__(self, database: Database, bus: Bus, settings: Settings, streams: Streams) -> None:
-        Duels.__init__(self, database, bus, settings)
-        DuelStreams.__init__(self, streams.duels)
-
-
-class UnusablePem(ValueError):
-    """A file that TLS cannot be served with."""
-
-    def __init__(self, field: Literal["certificate", "key"], path: Path, fault: str) -> None:
-        super().__init__(f"{path} {fault}")
-        self.field = field
-
-
-@dataclass(frozen=True, slots=True)
-class Tls:
-    """A certificate chain and its key, as PEM files."""
-
-    certificate: Path
-    key: Path
-
-    def check(self) -> None:
-        """Raises UnusablePem where gRPC would only say that the port cannot be had, and OSError."""
-        for path in (self.certificate, self.key):
-            path.read_bytes()  # tells a file that cannot be read from one that is no PEM
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        try:
-            context.load_verify_locations(self.certificate)
-        except ssl.SSLError as error:
-            raise UnusablePem("certificate", self.certificate, "holds no certificate in PEM") from error
-        try:
-            # Without this word it would ask the terminal for that of an encrypted key.
-            context.load_cert_chain(self.certificate, self.key, password="")
-        except ssl.SSLError as error:
-            if error.reason == "KEY_VALUES_MISMATCH":
-                raise UnusablePem("key", self.key, f"is not the key of {self.certificate}") from error
-            raise UnusablePem("key", self.key, "holds no private key in PEM, or an encrypted one") from error
-
-    def credentials(self) -> grpc.ServerCredentials:
-        """What gRPC wants of them. Raises as `check` does."""
-        self.check()
-        pair = (self.key.read_bytes(), self.certificate.read_bytes())
-        return grpc.ssl_server_credentials([pair])
 
 
 @dataclass(frozen=True, slots=True)
