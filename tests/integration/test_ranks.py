@@ -191,6 +191,8 @@ async def test_a_player_is_found_with_those_around(venue: Venue) -> None:
     assert got.standings[0].entry.position == 251  # she joined last
     assert [entry.position for entry in got.around] == [249, 250, 251, 252]
     assert got.around[2] == got.standings[0].entry
+    nobody = await ada.ranks.GetRank(pb.GetRankRequest(around=2, around_board=WINDOW))
+    assert not nobody.around  # no window is under way
 
 
 async def test_the_house_its_bots_the_staff_and_the_disabled_are_not_ranked(venue: Venue) -> None:

@@ -150,8 +150,12 @@ def page(moment: Moment, board: Board, first: int, limit: int) -> list[Entry]:
     if not keys:
         return []
     [first_rank] = moment.source.ranks([(board, keys[0])])
-    positions = range(first, first + len(keys))
-    return _entries(moment, board, keys, players, competition_ranks(keys, first, first_rank), positions)
+    named, before = _names(players), _previous(moment.then, [board], players)
+    found = competition_ranks(keys, first, first_rank)
+    return [
+        Entry(rank, first + at, player, *named[player], value(board, key), before.get((player, board), 0))
+        for at, (rank, player, key) in enumerate(zip(found, players, keys, strict=True))
+    ]
 
 
 def total(moment: Moment, board: Board) -> int:
@@ -161,25 +165,35 @@ def total(moment: Moment, board: Board) -> int:
 
 def around(moment: Moment, board: Board, player_id: int, lines: int) -> list[Entry]:
     """A player's line and so many above and below; none for who is not on the board."""
-    key = _keys(moment, player_id).get(board)
-    if key is None:
+    key = _keys(moment.source, [player_id], [board]).get((player_id, board))
+    if key is None or board not in moment.source.totals():
         return []
-    position = moment.source.position(board, key, player_id)
+    [position] = moment.source.positions([(board, key)], player_id)
     first = max(1, position - lines)
     return page(moment, board, first, position - first + lines + 1)
 
 
 def standings(moment: Moment, player_id: int) -> list[Standing]:
     """Where a player stands on each board that he is on."""
-    keys = _keys(moment, player_id)
-    found = dict(zip(keys, moment.source.ranks(list(keys.items())), strict=True))
     totals = moment.source.totals()
-    standing = []
-    for board, key in keys.items():
-        position = moment.source.position(board, key, player_id)
-        [entry] = _entries(moment, board, [key], [player_id], [found[board]], [position])
-        standing.append(Standing(board, entry, totals[board]))
-    return standing
+    keys = _keys(moment.source, [player_id], list(totals))
+    wanted = [(board, key) for (_, board), key in keys.items()]
+    found = zip(
+        wanted,
+        moment.source.ranks(wanted),
+        moment.source.positions(wanted, player_id),
+        strict=True,
+    )
+    before = _previous(moment.then, list(totals), [player_id])
+    name, team = _names([player_id])[player_id]
+    return [
+        Standing(
+            board,
+            Entry(rank, at, player_id, name, team, value(board, key), before.get((player_id, board), 0)),
+            totals[board],
+        )
+        for (board, key), rank, at in found
+    ]
 
 
 def worth(moment: Moment, player_id: int) -> Worth | None:
@@ -235,31 +249,16 @@ def teams(moment: Moment, after: int, limit: int) -> tuple[list[TeamEntry], int]
     return entries, int(table.select().where(of).count())
 
 
-def _keys(moment: Moment, player_id: int) -> dict[Board, int]:
-    """What a player is sorted by, on the boards that he is on and that there are."""
-    stored = moment.source.keys([player_id]).get(player_id, [])
-    there = moment.source.totals()
+def _keys(
+    source: storage.Source, players: Sequence[int], boards: Sequence[Board]
+) -> dict[tuple[int, Board], int]:
+    """What players are sorted by, on those of these boards that they are on."""
     return {
-        board: key
-        for board, key in zip(Board, stored, strict=False)
-        if key is not None and board in there
-    }  # fmt: skip
-
-
-def _entries(
-    moment: Moment,
-    board: Board,
-    keys: Sequence[int],
-    players: Sequence[int],
-    found: Sequence[int],
-    positions: Sequence[int],
-) -> list[Entry]:
-    named = _names(players)
-    before = _previous(moment.then, board, players)
-    return [
-        Entry(rank, position, player, *named[player], value(board, key), before.get(player, 0))
-        for rank, position, player, key in zip(found, positions, players, keys, strict=True)
-    ]
+        (player, board): key
+        for player, stored in source.keys(players).items()
+        for board, key in zip(Board, stored, strict=True)
+        if key is not None and board in boards
+    }
 
 
 def _names(players: Sequence[int]) -> dict[int, tuple[str, str]]:
@@ -272,13 +271,12 @@ def _names(players: Sequence[int]) -> dict[int, tuple[str, str]]:
     return {player_id: (name, team) for player_id, name, team in rows.tuples()}
 
 
-def _previous(then: RankPeriod | None, board: Board, players: Sequence[int]) -> dict[int, int]:
-    """The ranks that players had on a board, of those who were on it."""
+def _previous(
+    then: RankPeriod | None, boards: Sequence[Board], players: Sequence[int]
+) -> dict[tuple[int, Board], int]:
+    """The ranks that players had on these boards, of those who were on them."""
     if then is None:
         return {}
     source = storage.Source(period=then.id)
-    at = list(Board).index(board)
-    keys = {player: stored[at] for player, stored in source.keys(players).items()}
-    were = [(player, key) for player, key in keys.items() if key is not None]
-    found = source.ranks([(board, key) for _, key in were])
-    return {player: rank for (player, _), rank in zip(were, found, strict=True)}
+    keys = _keys(source, players, boards)
+    return dict(zip(keys, source.ranks([(board, key) for (_, board), key in keys.items()]), strict=True))

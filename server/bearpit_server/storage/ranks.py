@@ -34,7 +34,7 @@ SELECT a.owner_id, max(a.asset) AS asset, bearpit_total(a.realised_cents) AS rea
         ELSE least(a.balance, m.most) * least(m.mark_cents, m.pool_cents
             / (m.pool_shares + least(a.balance, m.most)) / m.tick_cents * m.tick_cents) END) AS worth
 FROM accounts a LEFT JOIN rank_marks m ON m.edition_id = %(edition)s AND m.instrument_id = a.asset
-WHERE a.kind IN ('player', 'debt') GROUP BY a.owner_id
+WHERE a.owner_id <> 0 GROUP BY a.owner_id
 """
 _STAKED = """
 SELECT player_id, sum(stake_cents) AS cents FROM (
@@ -72,11 +72,11 @@ LEFT JOIN rank_places_{{old}} o ON o.player_id = p.id
 LEFT JOIN ({_FLOWS}) f ON f.owner_id = p.id
 LEFT JOIN ({_STAKED}) s ON s.player_id = p.id
 """
-# rules.ranking.next_level; numeric only where an int8 would not do. OFFSET 0: let each be counted once.
+# rules.ranking.next_level; numeric only where an int8 would not do. OFFSET 0: let a level be counted once.
 _GAINED = f"""
 SELECT *, worth - received - worth_then + received_then AS gained,
     greatest(worth_then + greatest(received - received_then, 0), %(floor)s) AS capital
-FROM ({_NOW}) n OFFSET 0
+FROM ({_NOW}) n
 """
 _LEVEL = f"""
 SELECT *, least(greatest(level_then + CASE
@@ -332,15 +332,21 @@ class Source:
             ).fetchall()
         ]
 
-    def position(self, board: Board, key: int, player_id: int) -> int:
-        """Where on the board a player stands; of equal keys the lower ids come first."""
-        row = bulk.execute(
-            f"SELECT page * {PAGE} + array_position(players, %s) FROM {self._pages} "
-            f"WHERE {self._of} board = %s AND low <= %s "
-            "AND (keys[1] > %s OR keys[1] = %s AND players[1] <= %s) ORDER BY page DESC LIMIT 1",
-            player_id, int(board), key, key, key, player_id,
-        ).fetchone()  # fmt: skip
-        return int(row[0])
+    def positions(self, wanted: Sequence[tuple[Board, int]], player_id: int) -> list[int]:
+        """Where on boards a player with these keys stands; of equal keys the lower ids come first."""
+        return [
+            int(position)
+            for (position,) in bulk.execute(
+                f"SELECT p.page * {PAGE} + array_position(p.players, %s) "
+                "FROM unnest(%s::int8[], %s::int8[]) WITH ORDINALITY AS w(board, key, n), LATERAL ("
+                f"SELECT page, players FROM {self._pages} WHERE {self._of} board = w.board "
+                "AND low <= w.key AND %s = ANY(players) ORDER BY low DESC, page LIMIT 1) p ORDER BY w.n",
+                player_id,
+                bulk.ints(int(board) for board, _ in wanted),
+                bulk.ints(key for _, key in wanted),
+                player_id,
+            ).fetchall()
+        ]
 
     def keys(self, players: Sequence[int]) -> dict[int, list[int | None]]:
         """What players are sorted by, for each board by its number; None: not on it."""
