@@ -40,6 +40,10 @@ def test_every_type_has_words_for_an_event_that_says_nothing() -> None:
             {2: "ada sent you 1,234.56", 1: "You sent bob 1,234.56"},
         ),
         ("player.adjusted", {"amount": 500, "symbol": "", "reason": "x"}, {7: "An operator gave you 5.00"}),
+        (
+            "channel.broken", {"player_id": 1, "kind": "WEBHOOK", "error": "404"},
+            {1: "Your webhook takes no messages any more; confirm it anew when it does"},
+        ),
         ("player.adjusted", {"amount": -3, "symbol": "ACME"}, {7: "An operator took 3 ACME from you"}),
         ("duel.challenged", DUEL, {2: "ada challenges you to a duel for 50.00"}),
         ("duel.challenged", DUEL | {"opponent_id": None, "opponent": ""}, {}),

@@ -266,6 +266,12 @@ def _system(title: str) -> Words:
     return words
 
 
+def _channel_broken(event: Logged, names: Names) -> Iterable[Notice]:
+    kind = text(event, "kind").lower()
+    title = f"Your {kind} takes no messages any more; confirm it anew when it does"
+    yield Notice(_to_player(event), Kind.SYSTEM, title, text(event, "error"), event.subject)
+
+
 def _joined(event: Logged, names: Names) -> Iterable[Notice]:
     if text(event, "by") != "code":
         title = f"You are in the team {text(event, 'team')} now"
@@ -297,6 +303,7 @@ WORDS: dict[str, Words] = {
     "badge.awarded": _badge,
     "player.frozen": _system("You are frozen: you can look, and do nothing else"),
     "player.unfrozen": _system("You are not frozen any more"),
+    "channel.broken": _channel_broken,
     "team.joined": _joined,
     "team.left": _left,
 }
