@@ -34,6 +34,10 @@ MAX_STREAMS = 50
 """Open at once for one player or service, and for one address that has not signed in."""
 MAX_ORDERS = 1_000
 """What one call may count as; a larger batch is refused by its service anyway."""
+LINES_A_CALL = 100
+"""A page of a list counts as a call for so many lines: a long one costs what many short ones do."""
+MAX_LINES = 1_000
+"""What a page may have; a longer one is refused by its service anyway."""
 RECHECK_SECONDS = 2.0
 
 SERVER_OPTIONS: tuple[tuple[str, int], ...] = (
@@ -179,6 +183,17 @@ class Gate(grpc.aio.ServerInterceptor):
         elif access.rate is Rate.SIGN_IN:
             self._rates.sign_in_as(call.caller.name if call.caller else getattr(request, "name", ""))
 
+    async def _pace(self, call: Call, request: Message) -> None:
+        """Let who reads by long pages wait until they are counted; they are not refused."""
+        lines = min(getattr(request, "page_size", 0), MAX_LINES)
+        if call.caller is None or lines <= LINES_A_CALL:
+            return
+        caller, more = call.caller.actor_id or call.caller.name, (lines - 1) // LINES_A_CALL
+        wait = self._rates.calls_wait(caller, more)
+        while wait:
+            await sleep(wait)
+            wait = self._rates.calls_wait(caller, more)
+
     # --- one wrapper for each kind of RPC -------------------------------------------------------
 
     def _guarded(self, method: str, plain: Handler) -> Handler:
@@ -212,6 +227,7 @@ class Gate(grpc.aio.ServerInterceptor):
                     request = parse(received)
                     wire.check(request)
                     self._count(access, call, request)
+                    await self._pace(call, request)
                     return encode(await inner(request, context))
                 with self._opened(call, token) as stream:
                     requests = self._paced(access, call, received)

@@ -6,7 +6,7 @@ from typing import Any
 import grpc
 import pytest
 from bearpit.client import BearpitError
-from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
+from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
 from bearpit_server import interceptors
 
 from tests.integration.door import Door
@@ -118,6 +118,25 @@ async def test_orders_on_a_stream_are_let_in_later_rather_than_refused(
     assert answers == [0, 1, 2, 3, 4, 5]
     # The opening of the stream was no order; the cancel at its end waits for nothing.
     assert waited == pytest.approx([0.5, 0.5, 0.5], abs=1e-3)
+
+
+async def test_a_long_page_counts_as_many_short_ones_and_waits_for_it(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def pass_by(seconds: float) -> None:
+        waits.append(round(seconds, 3))
+        door.time.pass_by(seconds=seconds)
+
+    monkeypatch.setattr(interceptors, "sleep", pass_by)
+    ada = await door.player("ada")
+    await door.set(rate_player_per_second=20)
+    for page_size in (100, 1_000, 1_000):  # 1, 10 and 10 calls
+        with pytest.raises(BearpitError, match="does not know"):
+            await ada.wallet.ListPostings(wallet_pb2.ListPostingsRequest(page_size=page_size))
+    assert waits == [0.05]
+    assert await limited(ada.auth.GetMe(ME)) == 50
 
 
 async def test_a_player_may_open_so_many_streams_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -85,9 +85,13 @@ class Rates:
 
     def call_by(self, caller: int | str) -> None:
         """Count a call of a player or a service. Raises Refused RATE_LIMITED."""
-        wait = self._callers.take(caller, self._settings.number("rate_player_per_second"))
+        wait = self.calls_wait(caller, 1)
         if wait:
             raise self._too_many("calls", wait)
+
+    def calls_wait(self, caller: int | str, count: int) -> float:
+        """Count so many calls of a player or a service; 0, or how many seconds to wait before they are."""
+        return self._callers.take(caller, self._settings.number("rate_player_per_second"), count)
 
     def sign_in_from(self, address: str) -> None:
         """Count a try at signing in or registering. Raises Refused RATE_LIMITED."""
