@@ -14,7 +14,7 @@ from bearpit.client.duels import MOVES, Duelist, Secrets, commitment, verify
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit.v1 import duels_pb2 as pb
 from bearpit_server.events import log
-from bearpit_server.game.duels import limits
+from bearpit_server.game.duels import limits, listing
 from bearpit_server.game.duels.limits import Limits
 from bearpit_server.rules.parameters import as_text
 from bearpit_server.rules.settings import SETTINGS
@@ -584,6 +584,7 @@ async def test_a_stream_shows_each_his_own_and_reveals_by_itself(table: Table) -
     """What both clients do: reveal whatever each frame says is to be revealed."""
 
     async def play(name: str) -> pb.Duel:
+        has_accepted = False  # a frame that was read before that may come after it
         async with aclosing(table.clients[name].stream_duels()) as frames:
             async for frame in frames:
                 duels = frame.snapshot if frame.HasField("snapshot") else frame.update
@@ -592,7 +593,8 @@ async def test_a_stream_shows_each_his_own_and_reveals_by_itself(table: Table) -
                 over = [duel for duel in duels.mine if duel.state == pb.DUEL_STATE_SETTLED]
                 if over:
                     return over[0]
-                if name == "bob" and duels.board:
+                if name == "bob" and duels.board and not has_accepted:
+                    has_accepted = True
                     await table.duelist("bob").accept(duels.board[0].duel_id, "paper")
         raise AssertionError("the stream ended")
 
@@ -615,6 +617,18 @@ async def test_a_stream_says_nothing_of_what_does_not_concern_the_caller(table: 
         assert frame.HasField("update")
         assert frame.update.board[0].duel_id == shown.duel_id
         assert not frame.update.mine
+
+
+async def test_who_plays_without_a_pause_has_only_his_latest_duels_on_the_stream(table: Table) -> None:
+    ada = table.clients["ada"]
+    played = []
+    for _ in range(listing.ENDED_OF_EACH + 2):
+        opened = await ada.duels.OpenHouseDuel(pb.OpenHouseDuelRequest(stake_cents=STAKE))
+        played.append(opened.duel.duel_id)
+        await ada.duels.CancelDuel(pb.CancelDuelRequest(duel_id=played[-1]))
+    async with aclosing(ada.stream_duels()) as frames:
+        mine = (await anext(frames)).snapshot.mine
+    assert [duel.duel_id for duel in mine] == played[: -listing.ENDED_OF_EACH - 1 : -1]
 
 
 # --- limits ----------------------------------------------------------------------------------------

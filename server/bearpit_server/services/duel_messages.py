@@ -1,6 +1,7 @@
 """Duels in the contract's messages. What is revealed is shown when the round is over, and not before."""
 
 from collections.abc import Iterable
+from itertools import islice
 from typing import cast
 
 from bearpit.v1 import duels_pb2 as pb
@@ -84,15 +85,40 @@ def _write_side(into: pb.DuelSide, side: DuelSide, *, is_over: bool) -> None:
         into.nonce = bytes(side.nonce or b"")
 
 
-def overview(alive: Iterable[Shown], player_id: int) -> pb.Duels:
-    """The open board and a player's own duels, out of all that are alive."""
-    made = pb.Duels()
-    for shown in alive:
-        if shown.is_offered_to(player_id) and len(made.board) < MOST_ON_THE_BOARD:
-            made.board.append(duel(shown))
-        if shown.concerns(player_id):
-            made.mine.append(duel(shown))
-    return made
+class Alive:
+    """All duels that are alive, newest first, as one reading found them.
+
+    Each is looked at once, and made a message once, however many watch: what each of them is shown is
+    picked from that.
+    """
+
+    def __init__(self, alive: Iterable[Shown]) -> None:
+        self._offered: list[Shown] = []
+        """To whoever takes them."""
+        self._of: dict[int, list[Shown]] = {}
+        """By those who take part, or are challenged."""
+        self._made: dict[int, pb.Duel] = {}
+        for shown in alive:
+            row = shown.duel
+            self._of.setdefault(row.challenger_id, []).append(shown)
+            if row.opponent_id is not None:
+                self._of.setdefault(row.opponent_id, []).append(shown)
+            elif row.state == DuelState.OPEN:
+                self._offered.append(shown)
+
+    def seen_by(self, player_id: int) -> pb.Duels:
+        """The open board, the first of it, and a player's own duels."""
+        mine = self._of.get(player_id, [])
+        to_all = islice((s for s in self._offered if s.is_offered_to(player_id)), MOST_ON_THE_BOARD)
+        offered = [*to_all, *(s for s in mine if s.is_offered_to(player_id))]
+        offered.sort(key=lambda shown: -int(shown.duel.id))
+        return pb.Duels(board=map(self._message, offered[:MOST_ON_THE_BOARD]), mine=map(self._message, mine))
+
+    def _message(self, shown: Shown) -> pb.Duel:
+        made = self._made.get(shown.duel.id)
+        if made is None:
+            made = self._made[shown.duel.id] = duel(shown)
+        return made
 
 
 def frame(of: Frame[object], content: pb.Duels | None) -> pb.StreamDuelsResponse:

@@ -1,7 +1,7 @@
 """DuelService: duels as players make and play them, anybody looks at them, and operators call them off."""
 # ruff: noqa: N802 - the methods are named by the contract
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 
 import grpc
 from bearpit.v1 import duels_pb2 as pb
@@ -24,7 +24,7 @@ from bearpit_server.streams.status import StatusHub
 from bearpit_server.streams.subscription import Frame
 
 Context = grpc.aio.ServicerContext[object, object]
-DuelHub = StatusHub[Sequence[Shown], Frame[Sequence[Shown]]]
+DuelHub = StatusHub[messages.Alive, Frame[messages.Alive]]
 
 
 class Duels:
@@ -195,7 +195,7 @@ class DuelStreams:
         with self._alive.subscribe() as frames:
             while True:
                 frame = await frames.next()
-                content = None if frame.content is None else messages.overview(frame.content, player_id)
+                content = None if frame.content is None else frame.content.seen_by(player_id)
                 if content is not None and content == shown:
                     continue  # what changed is not this caller's to see
                 shown = content or shown

@@ -19,10 +19,11 @@ from bearpit_server.events.records import (
     WindowChange,
 )
 from bearpit_server.game import notifications
-from bearpit_server.game.duels.listing import Shown, alive
+from bearpit_server.game.duels.listing import alive
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.services import translate, window_messages
+from bearpit_server.services.duel_messages import Alive
 from bearpit_server.services.duels import DuelHub
 from bearpit_server.services.market import (
     Exchange,
@@ -73,8 +74,8 @@ class Streams:
         async def read_windows() -> windows_pb2.Windows:
             return await database.run(window_messages.overview)
 
-        async def read_duels() -> Sequence[Shown]:
-            return await database.run(alive)
+        async def read_duels() -> Alive:
+            return Alive(await database.run(alive))
 
         self.prices = PriceHub(exchange.quotes, prices_frame, self.open)
         self.books = BookHub(exchange.depth, book_frame, self.open)

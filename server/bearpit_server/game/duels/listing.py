@@ -9,11 +9,14 @@ import peewee as pw
 
 from bearpit_server.rules.duel import DuelState
 from bearpit_server.rules.refusals import not_found
+from bearpit_server.storage import bulk
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Player
 from bearpit_server.storage.models.duels import Duel, DuelSide
 
 ENDED_LATELY = timedelta(minutes=10)
+ENDED_OF_EACH = 10
+"""The latest of a player's that count as ended lately: who plays without a pause costs nobody else more."""
 MOST_ALIVE = 2_000
 """Duels that a stream can show in all; the newest."""
 
@@ -69,17 +72,37 @@ def page(
     return show(Duel.select().where(*where).order_by(Duel.id.desc()).limit(limit))
 
 
+_ENDED = """
+SELECT duel_id FROM (
+    SELECT duel_id, settled_at,
+        row_number() OVER (PARTITION BY player_id ORDER BY settled_at DESC, duel_id DESC) AS place
+    FROM (
+        SELECT id AS duel_id, challenger_id AS player_id, settled_at FROM duels WHERE settled_at > %s
+        UNION ALL SELECT id, opponent_id, settled_at FROM duels WHERE settled_at > %s AND opponent_id <> 0
+    ) sides
+) placed WHERE place <= %s GROUP BY duel_id ORDER BY max(settled_at) DESC LIMIT %s
+"""
+
+
 def alive() -> list[Shown]:
     """All that are not over, and those that have ended lately, newest first."""
     # Two queries, for the planner finds no index for the one or the other.
     going_on = Duel.select().where(Duel.state != DuelState.SETTLED).order_by(Duel.id.desc()).limit(MOST_ALIVE)
-    ended = (
-        Duel.select()
-        .where(Duel.settled_at > now() - ENDED_LATELY)
-        .order_by(Duel.settled_at.desc())
-        .limit(MOST_ALIVE)
-    )
+    lately = [
+        duel_id
+        for (duel_id,) in bulk.execute(_ENDED, *(now() - ENDED_LATELY,) * 2, ENDED_OF_EACH, MOST_ALIVE)
+    ]
+    ended = Duel.select().where(Duel.id << lately)
     return show(sorted([*going_on, *ended], key=lambda duel: -int(duel.id)))
+
+
+def staked_cents(player_id: int) -> int:
+    """What a player has in escrow: the stakes of duels that are not over."""
+    accepted = (Duel.opponent_id == player_id) & Duel.accepted_at.is_null(False)
+    staked = Duel.select(pw.fn.coalesce(pw.fn.sum(Duel.stake_cents), 0).cast("bigint")).where(
+        Duel.state != DuelState.SETTLED, (Duel.challenger_id == player_id) | accepted
+    )
+    return int(staked.scalar())
 
 
 def show(duels: pw.ModelSelect | Sequence[Duel]) -> list[Shown]:
