@@ -8,8 +8,10 @@ import grpc
 import pytest
 import pytest_asyncio
 from bearpit.client import BearpitError, Client
-from bearpit.v1 import admin_pb2, rollbacks_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, duels_pb2, rollbacks_pb2, wallet_pb2
+from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game import debts
+from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage import clock
 from bearpit_server.storage.models.debts import ComebackLoan, InterestRun
 
@@ -361,6 +363,30 @@ async def test_who_has_shares_or_cash_is_not_broke(floor: Venue) -> None:
     await floor.place(rich, sell(symbol, 1, 100))
     error = await refused(rich.wallet.TakeComebackLoan(wallet_pb2.TakeComebackLoanRequest()))
     assert (error.reason, error.metadata["worth_cents"]) == ("NOT_BROKE", "100000")
+
+
+async def test_who_has_all_his_cash_in_duels_is_not_broke(floor: Venue) -> None:
+    player = await floor.trader(100_000)
+    challenge = duels_pb2.ChallengeRequest(stake_cents=100_000, commitment=b"c" * 32)
+    await player.duels.Challenge(challenge)
+    assert (await floor.wallet(player)).comeback_cents == 0
+    error = await refused(player.wallet.TakeComebackLoan(wallet_pb2.TakeComebackLoanRequest()))
+    assert (error.reason, error.metadata["worth_cents"]) == ("NOT_BROKE", "100000")
+
+
+@pytest.mark.parametrize("barred", ["frozen", "disabled"])
+async def test_who_is_barred_while_asking_for_a_comeback_loan_gets_none(floor: Venue, barred: str) -> None:
+    player = await floor.trader(10)
+    assert player.player is not None
+    id_, terms = player.player.player_id, debts.ComebackTerms(200_000, 50_000, 2)
+
+    def take() -> None:
+        floor.database.execute(f"UPDATE players SET {barred} = true WHERE id = %s", id_)
+        debts.take_comeback(id_, {}, terms, HOUSE_ORIGIN)
+
+    with pytest.raises(Refused) as caught:
+        await floor.database.run(take)
+    assert caught.value.reason == f"PLAYER_{barred.upper()}"
 
 
 async def test_fifty_comeback_loans_at_once_are_as_many_as_there_may_be(floor: Venue) -> None:

@@ -13,10 +13,11 @@ from bearpit_server.events.log import HOUSE_ORIGIN, Event, Origin
 from bearpit_server.events.records import WalletChange
 from bearpit_server.game import wallets
 from bearpit_server.game.adjustments import require_room
+from bearpit_server.game.duels.listing import staked_cents
 from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
-from bearpit_server.rules.refusals import Refused, invalid
+from bearpit_server.rules.refusals import Refused, frozen, invalid
 from bearpit_server.rules.units import BPS, MAX_AMOUNT_CENTS
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
@@ -118,9 +119,9 @@ class ComebackTerms:
 
 
 def worth(wallet: wallets.Wallet, prices: Mapping[str, int]) -> int:
-    """Cash and shares at these prices, in cents by symbol, less what is owed."""
+    """Cash, stakes of duels, and shares at these prices, in cents by symbol, less what is owed."""
     shares = sum(one.quantity * prices.get(one.symbol, 0) for one in wallet.positions)
-    return wallet.cash_cents + shares - wallet.debt_cents
+    return wallet.cash_cents + staked_cents(wallet.player_id) + shares - wallet.debt_cents
 
 
 def comeback_on_offer(
@@ -138,11 +139,15 @@ def take_comeback(
     """Lend a player who is broke enough to begin again; returns the debt, and how many loans are left.
 
     It counts against the rank, for a debt is taken off what somebody is worth. Raises Refused NOT_BROKE,
-    or PLAYER_FROZEN.
+    PLAYER_DISABLED or PLAYER_FROZEN.
     """
     cash = open_account(player_id, CASH)
     journal = Journal(now())
     journal.lock([cash])  # and two at once are one after the other
+    if journal.accounts[cash].disabled:
+        raise Refused("PLAYER_DISABLED", "you are disabled; ask an operator")
+    if journal.accounts[cash].frozen:
+        raise frozen()
     mine, taken = worth(wallets.of(player_id), prices), _taken(player_id)
     if not terms.amount_cents:
         raise Refused("NOT_BROKE", "there are no comeback loans in this game")
