@@ -442,6 +442,19 @@ async def test_a_player_has_so_many_duels_open_and_no_more(table: Table) -> None
     assert await table.cash("ada") == START - 2 * STAKE
 
 
+async def test_nobody_is_pestered_by_challenges_that_are_taken_back(table: Table) -> None:
+    await table.set(duel_max_open="2")
+    for _ in range(2):
+        duel = await table.challenge(opponent="bob")
+        await table.clients["ada"].duels.CancelDuel(pb.CancelDuelRequest(duel_id=duel.duel_id))
+    with pytest.raises(BearpitError, match="nothing came of it"):
+        await table.challenge(opponent="bob")
+    await table.seat("eve")
+    await table.challenge(opponent="eve")
+    await table.pass_time(301)
+    await table.challenge(opponent="bob")
+
+
 async def test_with_who_is_frozen_or_disabled_nobody_duels(table: Table) -> None:
     duel = await table.challenge()
     name, run = table.name("ada"), table.venue.database.execute

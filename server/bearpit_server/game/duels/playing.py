@@ -7,7 +7,7 @@ from the moment they are put up to the one in which the duel is settled, which h
 from bearpit_server.events.log import Origin
 from bearpit_server.game.duels import rows
 from bearpit_server.game.duels.endings import Made, decide, settle
-from bearpit_server.game.duels.terms import Terms, check_open, check_stake
+from bearpit_server.game.duels.terms import Terms, check_open, check_patience, check_stake
 from bearpit_server.game.duels.till import Till
 from bearpit_server.rules import duel as rules
 from bearpit_server.rules.duel import DuelState, Ending, Verdict
@@ -42,6 +42,8 @@ def challenge(
     check_open(challenger_id, terms)
     at = till.journal.at
     opponent_id = None if opponent is None else int(opponent.id)
+    if opponent is not None:
+        check_patience(challenger_id, opponent, terms, at)
     duel = rows.create(
         challenger_id, opponent_id, stake_cents, terms, DuelState.OPEN, at, terms.accept_seconds
     )

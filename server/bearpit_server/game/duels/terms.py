@@ -1,10 +1,12 @@
 """What duels are made under, and what a player may stake and have open."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from bearpit_server.rules import duel as rules
 from bearpit_server.rules.duel import Draws, DuelState
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.storage.models import Player
 from bearpit_server.storage.models.duels import Duel
 from bearpit_server.storage.settings import Settings
 
@@ -72,6 +74,34 @@ def check_open(player_id: int, terms: Terms, but: int = 0) -> None:
         raise Refused(
             "LIMIT_EXCEEDED",
             f"you have {used} duels that are not over, and may have {terms.max_open}; end one first",
+            limit="duel_max_open",
+            allowed=terms.max_open,
+            used=used,
+        )
+
+
+def check_patience(challenger_id: int, opponent: Player, terms: Terms, at: datetime) -> None:
+    """Raises Refused LIMIT_EXCEEDED for who challenges somebody again and again, who does not accept.
+
+    Each challenge is told to whom it is for: as many as may be open at once may be made while one could be
+    accepted, those that were taken back or declined since too.
+    """
+    used = (
+        Duel.select()
+        .where(
+            Duel.challenger_id == challenger_id,
+            Duel.opponent_id == opponent.id,
+            Duel.accepted_at.is_null(),
+            Duel.created_at > at - timedelta(seconds=terms.accept_seconds),
+        )
+        .count()
+    )
+    if used >= terms.max_open:
+        raise Refused(
+            "LIMIT_EXCEEDED",
+            f"you have challenged {opponent.name} {used} times, and nothing came of it; "
+            f"wait {terms.accept_seconds} s, or challenge somebody else",
+            "opponent",
             limit="duel_max_open",
             allowed=terms.max_open,
             used=used,
