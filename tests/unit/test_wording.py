@@ -41,7 +41,7 @@ def test_every_type_has_words_for_an_event_that_says_nothing() -> None:
         ),
         ("player.adjusted", {"amount": 500, "symbol": "", "reason": "x"}, {7: "An operator gave you 5.00"}),
         (
-            "channel.broken", {"player_id": 1, "kind": "WEBHOOK", "error": "404"},
+            "channel.broken", {"player_id": 1, "channel": "WEBHOOK", "error": "404"},
             {1: "Your webhook takes no messages any more; confirm it anew when it does"},
         ),
         ("player.adjusted", {"amount": -3, "symbol": "ACME"}, {7: "An operator took 3 ACME from you"}),

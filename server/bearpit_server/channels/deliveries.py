@@ -130,7 +130,7 @@ def _break(target: ChannelTarget, at: datetime) -> None:
     if target.state != int(State.CONFIRMED):
         return
     target.state = int(State.BROKEN)
-    payload = {"player_id": target.player_id, "kind": Kind(target.kind).name, "error": target.last_error}
+    payload = {"player_id": target.player_id, "channel": Kind(target.kind).name, "error": target.last_error}
     log.append([Event("channel.broken", f"channel:{target.id}", HOUSE_ORIGIN, payload)], at)
 
 

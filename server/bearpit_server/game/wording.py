@@ -267,8 +267,8 @@ def _system(title: str) -> Words:
 
 
 def _channel_broken(event: Logged, names: Names) -> Iterable[Notice]:
-    kind = text(event, "kind").lower()
-    title = f"Your {kind} takes no messages any more; confirm it anew when it does"
+    channel = text(event, "channel").lower()
+    title = f"Your {channel} takes no messages any more; confirm it anew when it does"
     yield Notice(_to_player(event), Kind.SYSTEM, title, text(event, "error"), event.subject)
 
 
