@@ -15,13 +15,17 @@ from pathlib import Path
 
 import pytest
 from bearpit.client import BearpitError, Client, connect
-from bearpit.v1 import admin_pb2, trading_pb2
-from bearpit.v1.announcements_pb2 import AnnounceRequest
+from bearpit.v1 import admin_pb2, codes_pb2, trading_pb2, wallet_pb2
+from bearpit.v1.announcements_pb2 import AnnounceRequest, WithdrawAnnouncementRequest
+from bearpit.v1.market_pb2 import PRIORITY_URGENT
 from bearpit_tui.app import BearpitApp
+from bearpit_tui.pages.wallet import WalletPage
 from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.remote import connector
+from bearpit_tui.screens.form import FormScreen
 from bearpit_tui.screens.sign_in import SignInScreen
 from bearpit_tui.screens.trade import TradeScreen
+from bearpit_tui.screens.urgent import UrgentScreen
 from bearpit_tui.settings import load_settings, remember
 from bearpit_tui.start import begin
 from textual.pilot import Pilot
@@ -267,6 +271,70 @@ async def test_a_stop_waits_and_why_explains(server: Server) -> None:
         await player.until(lambda: "140" in player.said)
 
 
+async def test_points_are_given_and_a_code_is_redeemed_from_the_wallet(server: Server) -> None:
+    async with (
+        playing(server.address, "hal") as player,
+        another(server.address, "ivy") as ivy,
+        connect(server.address) as boss,
+    ):
+        await boss.sign_in(OPERATOR, OPERATOR_PASSWORD)
+        batch = codes_pb2.CreateCodesRequest(
+            reward=codes_pb2.Reward(points_cents=50_00),
+            use=codes_pb2.CODE_USE_SINGLE,
+            count=1,
+            reason="workshop",
+        )
+        made = (await boss.codes.CreateCodes(batch)).batch
+        (code,) = (await boss.codes.GetBatch(codes_pb2.GetBatchRequest(batch_id=made.batch_id))).codes
+        before = player.screen.state.wallet.cash_cents
+        await player.press("m")
+        await player.until(lambda: "given by the game" in terminal(player))
+
+        await player.press("t")
+        await fill(player, to="ivy", amount="25", note="for the tickets")
+        await player.press("enter")
+        await player.until(lambda: "Give 25.00 to ivy?" in terminal(player))
+        await player.press("y")
+        await player.until(lambda: "Gave 25.00 to ivy" in terminal(player))
+        await player.until(lambda: "sent to a player" in terminal(player))
+        received = (await ivy.wallet.ListPostings(wallet_pb2.ListPostingsRequest())).postings[0]
+        assert (received.reason, received.amount, received.note) == ("transfer", 25_00, "for the tickets")
+
+        await player.press("r")
+        await fill(player, code=f"bearpit://redeem/{code.text}")
+        await player.press("enter")
+        await player.until(lambda: "50.00 points are yours (workshop)" in terminal(player))
+        await player.until(lambda: "code redeemed" in terminal(player))
+        await player.press("r")
+        await fill(player, code=code.text)
+        await player.press("enter")
+        await player.until(lambda: "You have redeemed this code already" in terminal(player))
+        await player.press("escape")
+        await player.until(lambda: isinstance(player.app.screen, WalletPage))
+
+        await player.press("escape", "escape")
+        await player.until(lambda: isinstance(player.app.screen, TradeScreen))
+        fee = before + 25_00 - player.screen.state.wallet.cash_cents
+        assert 0 <= fee <= 1_00
+
+
+async def test_an_urgent_word_interrupts_the_screen_with_its_text(server: Server) -> None:
+    async with playing(server.address, "jan") as player, connect(server.address) as boss:
+        await boss.sign_in(OPERATOR, OPERATOR_PASSWORD)
+        said = AnnounceRequest(
+            title="Into the hall", body="Take your **badge**.", priority=PRIORITY_URGENT, lifetime_seconds=60
+        )
+        made = (await boss.announcements.Announce(said)).announcement
+        await player.until(lambda: isinstance(player.app.screen, UrgentScreen))
+        # Lest it interrupts the players of the other tests.
+        withdrawn = WithdrawAnnouncementRequest(announcement_id=made.announcement_id)
+        await boss.announcements.WithdrawAnnouncement(withdrawn)
+        await player.until(lambda: "Take your badge." in terminal(player))
+        await player.until(lambda: "enter I have read it" in terminal(player))
+        await player.press("enter")
+        await player.until(lambda: isinstance(player.app.screen, TradeScreen))
+
+
 async def test_announcements_and_the_closing_are_told(server: Server) -> None:
     async with playing(server.address, "gil") as player, connect(server.address) as boss:
         await boss.sign_in(OPERATOR, OPERATOR_PASSWORD)
@@ -300,6 +368,20 @@ async def test_a_restarted_server_is_found_again_with_all_orders(server: Server)
     async with another(server.address, "hal") as hal:
         found = await hal.trading.ListOrders(trading_pb2.ListOrdersRequest())
         assert sorted(order.spec.quantity for order in found.orders) == [5, 7]
+
+
+async def fill(player: Player, **fields: str) -> None:
+    """Write into the fields of the box that opens, the cursor in the last of them."""
+    await player.until(lambda: isinstance(player.app.screen, FormScreen))
+    for name, text in fields.items():
+        field = player.app.screen.query_one(f"#{name}", Input)
+        field.value = text
+        field.focus()
+
+
+def terminal(player: Player) -> str:
+    """What stands in the terminal."""
+    return "\n".join(strip.text for strip in player.app.screen._compositor.render_strips())
 
 
 def preview(player: Player) -> str:

@@ -69,13 +69,14 @@ class BearpitApp(Coloured, inherit_bindings=False):
         settings: Settings | None = None,
         surroundings: Surroundings | None = None,
     ) -> None:
+        self.settings = settings or Settings()
+        # Before the styles are made, for they are made of it.
+        self.colours = self.settings.colours or GREEN_UP
         super().__init__()
         self.start = start
-        self.settings = settings or Settings()
         self.surroundings = surroundings or Surroundings()
         self.zone = ShownZone(self.surroundings.zone)
         self.zone.choose(self.settings.time_zone)
-        self.colours = self.settings.colours or GREEN_UP
         self.remembered: Remembered = load_remembered()
         self.session = start.session
         self._token = ""

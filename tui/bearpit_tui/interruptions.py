@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
-from bearpit_tui.keymap import Keymap
 from bearpit_tui.model import Announcement, Priority
 from bearpit_tui.screens.away import AwayScreen
 from bearpit_tui.screens.live import LiveScreen, Seat
@@ -14,6 +14,14 @@ from textual.app import App
 
 MOST = 200
 """Announcements that are remembered as read."""
+
+
+SHORTEST = timedelta(minutes=1)
+"""Who was away for less has only opened the screen again; the inbox has what happened."""
+
+
+def _worth_telling(state: State) -> bool:
+    return state.away is not None and state.away.until - state.away.since >= SHORTEST
 
 
 class Interruptions:
@@ -42,11 +50,12 @@ class Interruptions:
         urgent = self._urgent(state)
         if urgent:
             self._announce(urgent[-1], len(urgent) - 1)
-        elif state.away is not None and not self._told_away and not self._reading:
+        elif _worth_telling(state) and not self._told_away and not self._reading:
             self._told_away = True
             self._busy = True
-            keymap: Keymap = self._seat.keys
-            self._app.push_screen(AwayScreen(state.away, keymap, self._seat.zone), self._back_from_away)
+            assert state.away is not None
+            box = AwayScreen(state.away, self._seat.keys, self._seat.zone)
+            self._app.push_screen(box, self._back_from_away)
 
     @property
     def _reading(self) -> bool:

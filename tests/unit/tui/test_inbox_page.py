@@ -163,6 +163,17 @@ async def test_one_key_closes_the_summary_and_it_is_not_told_again(
         await visit.until(lambda: isinstance(app.screen, AwayScreen))
 
 
+async def test_there_is_no_summary_of_a_moment(app: BearpitApp, gateway: FakeGateway) -> None:
+    gateway.letters.was_away()
+    assert gateway.letters.away is not None
+    gateway.letters.away = replace(gateway.letters.away, since=NOW - timedelta(seconds=50))
+    async with visiting(app, "i") as visit:
+        await visit.until(lambda: gateway.made("stream letters"))
+        assert visit.page is app.screen
+        await visit.press("a")
+        await visit.until(lambda: isinstance(app.screen, AwayScreen))
+
+
 async def test_there_is_no_summary_when_nothing_happened(app: BearpitApp, gateway: FakeGateway) -> None:
     async with visiting(app) as visit:
         await visit.until(lambda: gateway.made("stream letters"))
@@ -184,7 +195,7 @@ async def test_the_interruption_looks(
 ) -> None:
     async with visiting(app, "i", size=size) as visit:
         announce(gateway, STORM, replace(STORM, announcement_id=8, title="Later"))
-        await visit.sees("Take your badge")
+        await visit.sees("Map (https://camp.example/map)")
         watch.seconds += 2
         await visit.sees("enter I have read it")
         screens.check(f"urgent_{size[0]}x{size[1]}", visit.text)

@@ -11,9 +11,12 @@ from bearpit_tui.inbox import Kind
 from bearpit_tui.pages.settings import SettingsPage, ZoneScreen
 from bearpit_tui.screens.press import PressScreen
 from bearpit_tui.screens.trade import TradeScreen
-from bearpit_tui.settings import RED_UP, SettingsError, load_settings, settings_path
+from bearpit_tui.sessions import StoredSession
+from bearpit_tui.settings import GREEN_UP, RED_UP, Settings, SettingsError, load_settings, settings_path
 from bearpit_tui.settings_file import write_keys, write_setting
+from bearpit_tui.start import Start
 
+from tests.unit.tui.conftest import SERVER, STILL
 from tests.unit.tui.fake_gateway import FakeGateway
 from tests.unit.tui.snapshots import SIZES, Screens
 from tests.unit.tui.visit import Visit, visiting
@@ -95,6 +98,20 @@ async def test_red_up_recolours_every_price_at_once(app: BearpitApp) -> None:
         await visit.until(lambda: visit.at_trade)
         assert (watch.tone("up"), watch.tone("down")) == (down, up)
         assert app.theme_variables["text-up"] == app.theme_variables["text-error"]
+
+
+async def test_red_up_in_the_file_holds_from_the_beginning(
+    gateway: FakeGateway, session: StoredSession
+) -> None:
+    tones = {}
+    for colours in (GREEN_UP, RED_UP):
+        start = Start(SERVER, session=session)
+        app = BearpitApp(start, gateway.connector(), Settings(colours=colours), STILL)
+        async with visiting(app):
+            assert isinstance(app.screen, TradeScreen)
+            watch = app.screen.board.watch_list
+            tones[colours] = watch.tone("up"), watch.tone("down")
+    assert tones[RED_UP] == tones[GREEN_UP][::-1]
 
 
 async def test_a_key_is_chosen_by_pressing_it_and_works_at_once(app: BearpitApp) -> None:

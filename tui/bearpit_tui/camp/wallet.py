@@ -37,7 +37,7 @@ REASONS: Mapping[str, tuple[str, str, Kind]] = MappingProxyType(
     {
         "trade": ("bought", "sold", Kind.TRADES),
         "fee": ("trading fee", "trading fee back", Kind.FEES),
-        "grant": ("given by operators", "", Kind.OPERATORS),
+        "grant": ("given by the game", "", Kind.OPERATORS),
         "adjustment": ("corrected by operators", "", Kind.OPERATORS),
         "issue": ("issued", "", Kind.TRADES),
         "transfer": ("sent to a player", "received from a player", Kind.TRANSFERS),

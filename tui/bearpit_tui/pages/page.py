@@ -57,6 +57,7 @@ class Page(LiveScreen):
         super().__init__(seat)
         self.state = seat.feed.state
         self._shown: State | None = None
+        self._own: Notice | None = None
 
     def compose(self) -> ComposeResult:
         yield Headlines(self.keys, self.zone, place=PAGES[self.PLACE].label, id="headlines")
@@ -92,6 +93,16 @@ class Page(LiveScreen):
             if before is None or before.me is not live.me:
                 self.query_one(KeyBar).show("")
             self.follow(before, live)
+
+    def say(self, notice: Notice | None) -> None:
+        super().say(notice)
+        self._own = notice
+
+    def _tell_news(self, notices: tuple[Notice, ...]) -> None:
+        # What the player has just done here is not overwritten by what follows from it; the inbox has that.
+        if self._own is None or self.query_one(MessageLine).notice is not self._own:
+            super()._tell_news(notices)
+            self._own = None
 
     # Asking the server --------------------------------------------------------------------------------
 

@@ -114,7 +114,9 @@ class ProfilePage(Page):
             yield []
             may = [name for name in self.meanings or sorted(me.permissions) if name in me.permissions]
             for place, name in enumerate(may):
-                yield from _wrapped_row("" if place else "You may", self.meanings.get(name, name), width)
+                yield from _wrapped_row(
+                    "" if place else "You may", _sentence(self.meanings.get(name, name)), width
+                )
 
     def _referral(self, one: Referral, width: int) -> Iterator[Line]:
         yield _row("Your code", one.code, "own")
@@ -241,6 +243,10 @@ class PasswordScreen(FormScreen[bool]):
             raise NotYet("The new password is not the same twice. Type it again.")
         await self.gateway.change_password(old, new)
         self.dismiss(True)
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _players(count: int) -> str:

@@ -51,7 +51,7 @@ class HistoryTable(LineTable[Posting]):
             Column("Amount", 12, _amount, right=True),
             Column("Balance after", 13, _balance, right=True),
             Column("Note", 28, lambda one: (one.note, ("muted",)), rank=1),
-            Column("Of", 16, lambda one: (one.reference.replace(":", " "), ("muted",)), rank=2),
+            Column("Belongs to", 16, lambda one: (one.reference.replace(":", " "), ("muted",)), rank=2),
         )
         super().__init__(columns, lambda one: f"{one.posting_id} {one.symbol}", id=id)
 
@@ -168,7 +168,7 @@ class WalletPage(Page):
         """Show what is loaded; load on while nothing of it is of the chosen kind."""
         before = len(self.listed())
         for _ in range(LOOK_THROUGH):
-            if self._ended or len(self.listed()) >= max(before, self.history.size.height):
+            if self._ended or len(self.listed()) >= max(before, self.app.size.height):
                 break
             await self._next()
         self._show_history()
@@ -187,7 +187,7 @@ class WalletPage(Page):
         parts = [part for part in (self.kind.value if self.kind is not Kind.ALL else "", what) if part]
         self.history.border_title = f"History: {', '.join(parts)}" if parts else "History"
         count = len(self.listed())
-        self.history.border_subtitle = f"{count:,}{'' if self._ended else ' and more below'}"
+        self.history.border_subtitle = f"{count:,} postings" if self._ended else f"{count:,} and more below"
 
     @on(Listing.Highlighted, "#history")
     def _on_highlighted(self) -> None:
@@ -290,7 +290,7 @@ def _sums(
         sums.append(("Loan to begin again", money(standing.comeback_cents), ("own",)))
     if standing.fee_off_bps and standing.fee_off_until is not None:
         until = f"{standing.fee_off_until.astimezone(zone):%a %H:%M}"
-        sums.append((f"Fees until {until}", f"{MINUS}{percent(standing.fee_off_bps)}", ("up",)))
+        sums.append((f"Fees until {until}", f"{MINUS}{percent(standing.fee_off_bps)}", ("strong",)))
     room = (width - 3) // 2 if narrow else width
     lines = [_pair(*one, room) for one in sums]
     if not narrow:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import tzinfo
 from typing import ClassVar
 
 from bearpit_tui.actions import BOOK, PANES, WATCH, Action, actions_on
 from bearpit_tui.keymap import Keymap
 from bearpit_tui.mechanisms import MECHANISMS
-from bearpit_tui.model import Announcement, Headline
 from bearpit_tui.widgets.facts import wrapped
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -103,28 +101,6 @@ def _mechanisms() -> list[Content]:
     return lines
 
 
-def news_text(headlines: Sequence[Headline], announcements: Sequence[Announcement], zone: tzinfo) -> Content:
-    """The latest headlines with what they move, and all announcements that hold, newest first."""
-    lines: list[Content] = []
-    if headlines:
-        lines.append(_heading("Headlines"))
-    for headline in headlines:
-        at = headline.published_at.astimezone(zone).strftime("%a %H:%M:%S")
-        moves = f"  moves {' '.join(headline.symbols)}" if headline.symbols else ""
-        lines += [Content.styled(f"{at}{moves}", "$foreground 60%"), Content(headline.text), Content("")]
-    lines.append(_heading("From the operators") if announcements else Content("No announcements now."))
-    lines += [Content("")] if not announcements else []
-    for one in announcements:
-        at = one.created_at.astimezone(zone).strftime("%a %H:%M")
-        lines += [
-            Content.styled(f"{at}  {one.author}".rstrip(), "$foreground 60%"),
-            Content(one.title),
-            *([Content(one.body)] if one.body else []),
-            Content(""),
-        ]
-    return Content("\n").join(lines[:-1])
-
-
 def hint_text(keymap: Keymap, player: str, cash: str) -> Content:
     """The first minute, once."""
     have = f" with {cash} to trade with" if cash else ""
@@ -133,6 +109,10 @@ def hint_text(keymap: Keymap, player: str, cash: str) -> Content:
         (keymap.shown("buy") + "  " + keymap.shown("sell"), "write an order; enter sends it, esc leaves it"),
         (keymap.shown("find"), "find an instrument, or type: buy 100 AAPL @ 12.40"),
         (keymap.shown("focus_orders") + " then " + keymap.shown("cancel"), "see your orders, cancel one"),
+        (
+            keymap.shown("wallet") + "  " + keymap.shown("inbox"),
+            "your points; what concerns you; other pages",
+        ),
         (keymap.shown("help"), "help for whatever has the focus"),
         (keymap.shown("quit"), "leave; your orders stay in the market"),
     ]

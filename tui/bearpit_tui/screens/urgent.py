@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import tzinfo
 from typing import ClassVar
@@ -17,6 +18,14 @@ from textual.widgets import Markdown, Static
 
 GUARD_SECONDS = 1.0
 """So long no key may have been pressed before enter counts: who was typing an order has not read this."""
+
+
+LINK = re.compile(r"(?<!!)\[([^\]\n]*)\]\(<?([^\s()<>]+)>?\)")
+
+
+def with_addresses(markdown: str) -> str:
+    """Markdown whose links tell where they lead, for in a terminal nobody sees what is behind a word."""
+    return LINK.sub(lambda link: f"{link[1]} ({link[2]})" if link[1] != link[2] else link[2], markdown)
 
 
 class UrgentScreen(ModalScreen[None]):
@@ -67,7 +76,7 @@ class UrgentScreen(ModalScreen[None]):
             if one.body:
                 with VerticalScroll(id="words", can_focus=False):
                     # A link is somebody else's: it is shown, and nothing opens it by a slip of the hand.
-                    yield Markdown(one.body, open_links=False)
+                    yield Markdown(with_addresses(one.body), open_links=False)
             yield Static("", id="how", markup=False)
 
     def on_mount(self) -> None:
