@@ -116,9 +116,19 @@ async def test_fifty_guesses_at_once_are_five_and_then_the_right_code_is_refused
     assert {error.reason for error in errors} == {"CHANNEL_CODE_WRONG"}
     assert sum("too many tries" in error.message for error in errors) == 45
     assert "too many tries" in (await refused(camp.confirm(ada, channel_id, camp.code(42)))).message
-    await camp.test(ada, channel_id)
-    last = await refused(camp.confirm(ada, channel_id, camp.code(42)))
+    last = await refused(camp.test(ada, channel_id))
     assert "too many tries" in last.message, "a new code brings no new tries"
+
+
+async def test_a_chat_that_may_be_anothers_is_sent_few_codes(camp: Camp) -> None:
+    eve = await camp.floor.player("eve")
+    camp.api.chats = {42}
+    channel_id = (await camp.add(eve, "42", kind=TELEGRAM)).channel.channel_id
+    for _ in range(5):
+        assert (await camp.test(eve, channel_id)).delivered
+    error = await refused(camp.test(eve, channel_id))
+    assert (error.reason, error.metadata["tries_left"]) == ("CHANNEL_CODE_WRONG", "0")
+    assert len(camp.api.texts(42)) == 6
 
 
 async def test_a_chat_that_has_not_started_the_bot_is_told_how_and_then_gets_a_new_code(camp: Camp) -> None:

@@ -141,7 +141,11 @@ def take_turn(channel_id: int, player_id: int, pause_seconds: int) -> ChannelTar
 
 
 def renew_code(row: ChannelTarget) -> str:
-    """A new code in place of the last one; the tries are not given back."""
+    """A new code in place of the last one; to ask for it is a try, for the chat may be another's.
+
+    Raises Refused CHANNEL_CODE_WRONG when there have been too many.
+    """
+    _try_once_more(row)
     code = _new_code()
     row.code_hash, row.code_expires_at = _hash(code), now() + timedelta(minutes=CODE_MINUTES)
     row.save(only=[ChannelTarget.code_hash, ChannelTarget.code_expires_at])
@@ -154,8 +158,11 @@ def count_try(channel_id: int, player_id: int) -> None:
     Raises Refused NOT_FOUND, or CHANNEL_CODE_WRONG when there have been too many.
     """
     row = get(channel_id, player_id, for_update=True)
-    if row.state == int(State.CONFIRMED):
-        return
+    if row.state != int(State.CONFIRMED):
+        _try_once_more(row)
+
+
+def _try_once_more(row: ChannelTarget) -> None:
     if row.code_tries >= CODE_TRIES:
         raise Refused(
             "CHANNEL_CODE_WRONG",
