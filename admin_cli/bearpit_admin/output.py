@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -108,6 +109,8 @@ class Lines:
         """Write one row."""
         if self._is_json:
             _echo(json.dumps(_object(self._columns, row), ensure_ascii=False))
+        elif self._csv is not None:
+            self._texts([_for_sheets(value) for value in row])
         else:
             self._texts([_text(value) for value in row])
 
@@ -155,6 +158,18 @@ def _text(value: Value) -> str:
     return printable(",".join(value) if isinstance(value, list) else str(value))
 
 
+def _for_sheets(value: Value) -> str:
+    """The same, where a spreadsheet opens it: what somebody wrote is a text there, and no formula.
+
+    An apostrophe in front says so (OWASP, "CSV Injection"). Names and numbers may begin with a sign.
+    """
+    text = _text(value)
+    if isinstance(value, int) or not _FORMULA.match(text):
+        return text
+    return f"'{text}"
+
+
+_FORMULA = re.compile(r"(?![+-][\d.,]*( ?%)?$)([=+@]|-.*[^A-Za-z0-9_.-])")
 GAP = 2
 """Between two columns of a table."""
 FOLDED = 24

@@ -56,6 +56,22 @@ def test_csv_quotes_what_needs_it(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows[2][1] == "bob, the\ufffdtabbed"
 
 
+@pytest.mark.parametrize("text", ["=HYPERLINK(A1)", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)"])
+def test_what_somebody_wrote_is_no_formula_in_a_spreadsheet(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(("note",), [(text,)], Format.CSV)
+    assert list(csv.reader(io.StringIO(capsys.readouterr().out)))[1] == [f"'{text}"]
+
+
+@pytest.mark.parametrize("value", [Points(-5), -5, "-ada", "-12.00", "+13.54 %", "ada@home"])
+def test_names_and_numbers_stay_as_they_are_in_csv(
+    value: str | int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    show(("value",), [(value,)], Format.CSV)
+    assert capsys.readouterr().out.splitlines()[1] == str(value)
+
+
 def test_a_table_shows_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     show(("name",), [("[red]ada[/red]",)], Format.TABLE)
     assert "[red]ada[/red]" in capsys.readouterr().out
