@@ -1,6 +1,6 @@
 """A page over the trade screen: where one is above, what can be done below, and what it is about between.
 
-How to make one stands in the README's design section: a file beside this one, and its line in keymap.py.
+To make one: a file beside this one, its line in actions.py, and what it asks of the server in camp/.
 """
 
 from __future__ import annotations
