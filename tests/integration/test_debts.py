@@ -8,7 +8,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from bearpit.client import BearpitError, Client
-from bearpit.v1 import admin_pb2, duels_pb2, rollbacks_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, duels_pb2, ranks_pb2, rollbacks_pb2, wallet_pb2
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game import debts
 from bearpit_server.rules.refusals import Refused
@@ -372,6 +372,17 @@ async def test_who_has_all_his_cash_in_duels_is_not_broke(floor: Venue) -> None:
     assert (await floor.wallet(player)).comeback_cents == 0
     error = await refused(player.wallet.TakeComebackLoan(wallet_pb2.TakeComebackLoanRequest()))
     assert (error.reason, error.metadata["worth_cents"]) == ("NOT_BROKE", "100000")
+
+
+async def test_a_share_sold_to_a_friend_for_a_cent_makes_nobody_broke(floor: Venue) -> None:
+    symbol = await floor.instrument(reference_price_cents=100)
+    rich, friend = await floor.trader(0, **{symbol: 1_000}), await floor.trader(100)
+    await floor.place(friend, buy(symbol, 1, 1))
+    await floor.place(rich, sell(symbol, 1, 1))
+    operator = await floor.operator()
+    await operator.ranks.RefreshRanks(ranks_pb2.RefreshRanksRequest())
+    error = await refused(rich.wallet.TakeComebackLoan(wallet_pb2.TakeComebackLoanRequest()))
+    assert (error.reason, error.metadata["worth_cents"]) == ("NOT_BROKE", "99901")
 
 
 @pytest.mark.parametrize("barred", ["frozen", "disabled"])

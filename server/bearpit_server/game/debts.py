@@ -14,6 +14,7 @@ from bearpit_server.events.records import WalletChange
 from bearpit_server.game import wallets
 from bearpit_server.game.adjustments import require_room
 from bearpit_server.game.duels.listing import staked_cents
+from bearpit_server.game.marks import latest_by_symbol
 from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
@@ -118,17 +119,31 @@ class ComebackTerms:
         )
 
 
-def worth(wallet: wallets.Wallet, prices: Mapping[str, int]) -> int:
-    """Cash, stakes of duels, and shares at these prices, in cents by symbol, less what is owed."""
-    shares = sum(one.quantity * prices.get(one.symbol, 0) for one in wallet.positions)
-    return wallet.cash_cents + staked_cents(wallet.player_id) + shares - wallet.debt_cents
+def worth(wallet: wallets.Wallet, prices: Mapping[str, int], enough_cents: int) -> int:
+    """Cash, stakes of duels, and shares at these prices, in cents by symbol, less what is owed.
+
+    Where that is not enough, a share counts as its mark if that is higher: a trade with a friend, at a cent,
+    makes nobody poor.
+    """
+    rest = wallet.cash_cents + staked_cents(wallet.player_id) - wallet.debt_cents
+    mine = rest + _at(prices, wallet)
+    if mine >= enough_cents or not wallet.positions:
+        return mine
+    marks = latest_by_symbol()
+    return rest + _at(
+        {symbol: max(prices.get(symbol, 0), marks.get(symbol, 0)) for symbol in {**prices, **marks}}, wallet
+    )
+
+
+def _at(prices: Mapping[str, int], wallet: wallets.Wallet) -> int:
+    return sum(one.quantity * prices.get(one.symbol, 0) for one in wallet.positions)
 
 
 def comeback_on_offer(
     player_id: int, wallet: wallets.Wallet, prices: Mapping[str, int], terms: ComebackTerms
 ) -> int:
     """What a player could borrow to begin again, in cents; 0: nothing."""
-    if not terms.amount_cents or worth(wallet, prices) >= terms.below_cents:
+    if not terms.amount_cents or worth(wallet, prices, terms.below_cents) >= terms.below_cents:
         return 0
     return terms.amount_cents if _taken(player_id) < terms.most else 0
 
@@ -148,7 +163,7 @@ def take_comeback(
         raise Refused("PLAYER_DISABLED", "you are disabled; ask an operator")
     if journal.accounts[cash].frozen:
         raise frozen()
-    mine, taken = worth(wallets.of(player_id), prices), _taken(player_id)
+    mine, taken = worth(wallets.of(player_id), prices, terms.below_cents), _taken(player_id)
     if not terms.amount_cents:
         raise Refused("NOT_BROKE", "there are no comeback loans in this game")
     if taken >= terms.most:

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import peewee as pw
+
 from bearpit_server.rules import marks as rules
 from bearpit_server.rules.marks import LONGER, Mark, Source, Thickness, Traded
 from bearpit_server.rules.mechanisms import MECHANISMS, Counterparty
@@ -100,6 +102,15 @@ def listed(edition: int, symbol: str, after: str, limit: int) -> list[Shown]:
         )
         for row in rows
     ]
+
+
+def latest_by_symbol() -> dict[str, int]:
+    """The marks of the latest edition, in cents; none where there has been none."""
+    latest = RankMark.select(pw.fn.max(RankMark.edition_id))
+    query = RankMark.select(Instrument.symbol, RankMark.mark_cents).join(
+        Instrument, on=(Instrument.id == RankMark.instrument_id)
+    )
+    return dict(query.where(RankMark.edition_id == latest).tuples())
 
 
 def _tills() -> dict[int, int]:
