@@ -12,12 +12,13 @@ from bearpit.client import BearpitError
 from bearpit_tui.drafts import Side
 from bearpit_tui.feed import BARS, Feed
 from bearpit_tui.gateway import OrdersFrame, PricesFrame, TicksFrame
+from bearpit_tui.inbox import Kind
 from bearpit_tui.model import Fill, Instrument, LinkState, OrderStatus, Phase, Quote, Tick, Timeframe
 from bearpit_tui.notices import Notice
 from bearpit_tui.state import State, reversed_shares
 from bearpit_tui.windows import WindowState
 
-from tests.unit.tui.fake_gateway import FakeGateway, error
+from tests.unit.tui.fake_gateway import LOST, FakeGateway, error
 from tests.unit.tui.fakes import NOW
 
 
@@ -261,3 +262,46 @@ async def test_a_fill_that_is_taken_back_is_told() -> None:
         await settled(feed, lambda: screen.notices)
         assert "Reversed: your purchase of 20 ACME at 106.40" in screen.notices[0].text
         assert reversed_shares(feed.state) == {17: 20}
+
+
+UNKNOWN = BearpitError(grpc.StatusCode.UNIMPLEMENTED, "", "unknown method", {})
+
+
+async def test_what_an_older_server_does_not_know_is_not_told() -> None:
+    gateway = FakeGateway()
+    for call in ("catch_up", "announced", "stream letters", "stream windows"):
+        gateway.fail(call, UNKNOWN)
+    async with running(gateway) as (feed, screen):
+        await settled(feed, lambda: gateway.made("stream letters") and gateway.made("stream windows"))
+        assert screen.notices == []
+        assert feed.state.away is None
+
+
+async def test_notifications_are_counted_told_by_kind_and_marked_as_read() -> None:
+    gateway = FakeGateway()
+    gateway.letters.with_some()
+    async with running(gateway) as (feed, screen):
+        await settled(feed, lambda: feed.state.inbox.unread == 4)
+        gateway.letters.come(Kind.TRANSFER, "bob gave you 25.00")
+        gateway.letters.come(Kind.FILL, "Bought 5 ACME")
+        await settled(feed, lambda: feed.state.inbox.unread == 6)
+        await settled(feed, lambda: screen.notices)
+        assert [notice.text for notice in screen.notices] == ["bob gave you 25.00"]
+        gateway.fail("read", LOST)
+        feed.mark_read(8)
+        await settled(feed, lambda: feed.state.inbox.unread == 0)
+        assert gateway.made("read") == [8, 8]
+        assert all(one.read for one in feed.state.inbox.latest)
+
+
+async def test_what_one_may_do_is_asked_again_after_an_absence_and_a_word_about_the_account() -> None:
+    gateway = FakeGateway()
+    async with running(gateway) as (feed, _):
+        await settled(feed, lambda: feed.state.me.may("PLAY") and gateway.made("stream letters"))
+        gateway.who = replace(gateway.who, frozen=True)
+        gateway.letters.come(Kind.SYSTEM, "You are frozen")
+        await settled(feed, lambda: not feed.state.me.may("PLAY"))
+        gateway.who = replace(gateway.who, frozen=False)
+        gateway.set_link(LinkState.LOST)
+        gateway.set_link(LinkState.LIVE, 9.0)
+        await settled(feed, lambda: feed.state.me.may("PLAY"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager
 from typing import TypeVar
 
@@ -104,7 +104,8 @@ ANSWERS: dict[str, list[Message]] = {
 class Server(grpc.GenericRpcHandler):
     """Answers every RPC of the contract from the table, and keeps what it was asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, answers: Mapping[str, list[Message]]) -> None:
+        self.answers = answers
         self.asked: list[Message] = []
         self.lacks = ""
 
@@ -112,7 +113,7 @@ class Server(grpc.GenericRpcHandler):
         method = METHODS[details.method]
         if method.name == self.lacks:
             return None
-        answers = ANSWERS[method.name]
+        answers = self.answers[method.name]
         reads = GetMessageClass(method.input_type).FromString
         if method.server_streaming:
 
@@ -134,9 +135,11 @@ class Server(grpc.GenericRpcHandler):
 
 
 @asynccontextmanager
-async def signed_in() -> AsyncIterator[tuple[Gateway, Server]]:
+async def signed_in(
+    answers: Mapping[str, list[Message]] = ANSWERS,
+) -> AsyncIterator[tuple[Gateway, Server]]:
     server = grpc.aio.server()
-    answering = Server()
+    answering = Server(answers)
     server.add_generic_rpc_handlers((answering,))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

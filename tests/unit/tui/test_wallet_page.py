@@ -8,6 +8,7 @@ import pytest
 from bearpit_tui.app import BearpitApp
 from bearpit_tui.camp.wallet import REASONS, Gift, Kind, Posting, Standing
 from bearpit_tui.gateway import WalletFrame
+from bearpit_tui.pages.page import Page
 from bearpit_tui.pages.redeem import RedeemScreen
 from bearpit_tui.pages.transfer import TransferScreen
 from bearpit_tui.pages.wallet import WalletPage
@@ -276,3 +277,18 @@ def test_every_reason_has_words() -> None:
     assert Posting(1, "", 1, 0, "trade").words == "sold"
     assert Posting(1, "AAPL", 1, 0, "trade").words == "bought"
     assert Posting(1, "", 1, 0, "some_new_thing").words == "some new thing"
+
+
+@pytest.mark.parametrize("key", ["m", "i", "p", "comma"])
+@pytest.mark.parametrize("size", [(18, 4), (40, 12), (300, 90)])
+async def test_every_page_stands_any_size(app: BearpitApp, key: str, size: tuple[int, int]) -> None:
+    async with visiting(app, key, size=size) as visit:
+        await visit.until(lambda: isinstance(app.screen, Page))
+        await visit.press("down", "end", "home")
+        await visit.press("escape")
+        await visit.until(lambda: visit.at_trade)
+
+
+async def test_a_page_is_opened_by_its_name_too(app: BearpitApp) -> None:
+    async with visiting(app, "slash", *"wallet", "enter") as visit:
+        await visit.until(lambda: isinstance(app.screen, WalletPage))

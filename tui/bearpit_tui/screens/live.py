@@ -23,6 +23,8 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widget import Widget
 
+KNOWN = {action.id: action for action in ACTIONS}
+
 UNLISTED = frozenset({"palette", "leave"})
 """What nobody looks for in the palette."""
 
@@ -118,7 +120,7 @@ class LiveScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         name = str(parameters[0]) if action == "open" and parameters else action
-        known = next((one for one in ACTIONS if one.id == name), None)
+        known = KNOWN.get(name)
         return known is None or self.offers(known)
 
     def do(self, action_id: str) -> None:
