@@ -15,7 +15,7 @@ from bearpit_server.events.log import Event, Origin
 from bearpit_server.rules.badges import BADGES, Badge, Kind, find
 from bearpit_server.rules.ranking import LEADERS, ONE, Board
 from bearpit_server.rules.refusals import Refused
-from bearpit_server.rules.roles import ROLES, Permission, permissions_of
+from bearpit_server.rules.roles import PLAYER
 from bearpit_server.storage import badges as storage
 from bearpit_server.storage import clock
 from bearpit_server.storage import ranks as standings
@@ -23,8 +23,9 @@ from bearpit_server.storage.models import Player
 from bearpit_server.storage.models.ranks import Badge as BadgeRow
 from bearpit_server.storage.models.ranks import RankEdition
 
-PLAYING = [name for name in ROLES if Permission.PLAY in permissions_of([name])]
-"""Roles of those who can have badges, and ranks."""
+PLAYING = [PLAYER]
+"""Roles of those who can have badges, and ranks. Staff who play along are given the role as well: who runs
+the game, and could give himself points, does not stand beside those who earn theirs."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import peewee as pw
 
-from bearpit_server.game import debts, ranks, wallets
+from bearpit_server.game import boards, debts, wallets
 from bearpit_server.rules.duel import DuelState
 from bearpit_server.rules.ranking import Board
 from bearpit_server.rules.refusals import invalid
@@ -14,7 +14,6 @@ from bearpit_server.storage import catching_up, clock
 from bearpit_server.storage.models import News, Player, Transfer
 from bearpit_server.storage.models.duels import Duel
 from bearpit_server.storage.models.notices import Inbox, NotificationRow
-from bearpit_server.storage.ranks import Source
 
 SHOWN = 20
 """Lines of each list."""
@@ -150,8 +149,8 @@ def standings(player_ids: Sequence[int], prices: Mapping[str, int]) -> dict[int,
 
     `prices` are in cents by symbol.
     """
-    edition = ranks.latest()
-    source = None if edition is None else Source(edition.id)
+    moment = boards.now()  # and nobody empties it while it is read
+    source = None if moment is None else moment.source
     keys = {} if source is None else source.keys(player_ids)
     worths = {id_: worth for id_, (worth, *_) in keys.items() if worth is not None}
     ranked = [] if source is None else source.ranks([(Board.NET_WORTH, worth) for worth in worths.values()])
