@@ -16,7 +16,9 @@ from typing import TypeVar
 
 import grpc
 from bearpit.client import BearpitError
+from bearpit_tui import duels as duelling
 from bearpit_tui import state as states
+from bearpit_tui.duels import Duel, Duels
 from bearpit_tui.failures import answer_lost, error_words
 from bearpit_tui.gateway import BookFrame, Gateway, OrdersFrame, Placed, PricesFrame, TicksFrame, WalletFrame
 from bearpit_tui.inbox import TOASTED, Kind
@@ -114,6 +116,10 @@ class Feed:
         """Orders from the answer of a call: the stream tells of them too, but perhaps later."""
         self._become(states.with_orders(self.state, orders))
 
+    def take_duel(self, duel: Duel) -> None:
+        """A duel from the answer of a call."""
+        self._on_duels(states.with_duel(self.state, duel).duels)
+
     def mark_read(self, up_to: int) -> None:
         """Have all notifications up to a number marked as read, as soon as the server can be reached."""
         self._read_up_to = max(up_to, self._read_up_to)
@@ -146,6 +152,7 @@ class Feed:
                 group.create_task(self._read(self.gateway.stream_wallet, self._on_wallet))
                 group.create_task(self._ordering())
                 group.create_task(self._corresponding())
+                group.create_task(self._read(self.gateway.duels.follow, self._on_duels))
         finally:
             unwatch()
 
@@ -175,12 +182,9 @@ class Feed:
         """Who is playing, again after each absence: what one may do may have changed."""
         while True:
             self._renew_me.clear()
-            await self._connected.wait()
-            try:
-                self._become(replace(self.state, me=await self.gateway.me()))
-            except BearpitError as error:
-                await self._pause_after(error)
-                self._renew_me.set()
+            me = await self._asked(self.gateway.me)
+            if me is not None:
+                self._become(replace(self.state, me=me))
             await self._renew_me.wait()
 
     async def _listing(self) -> None:
@@ -306,9 +310,7 @@ class Feed:
             try:
                 return await ask()
             except BearpitError as error:
-                if not answer_lost(error):
-                    if error.reason in SIGNED_OUT:
-                        raise
+                if not (answer_lost(error) or error.retry_after_seconds or error.reason in SIGNED_OUT):
                     return None
                 await self._pause_after(error)
 
@@ -401,6 +403,15 @@ class Feed:
             if one.kind is Kind.SYSTEM:
                 self._renew_me.set()
         self._become(replace(self.state, inbox=inbox))
+
+    def _on_duels(self, duels: Duels) -> None:
+        before = self.state.duels
+        if duels == before:
+            return
+        self._become(replace(self.state, duels=duels))
+        tones = {"good": Tone.GOOD, "ask": Tone.WARNING, "bad": Tone.BAD}
+        for words, how in duelling.news(before, duels, self.state.player):
+            self._tell(Notice(words, tones[how]))
 
     def _on_wallet(self, frame: WalletFrame) -> None:
         take = states.with_wallet if frame.whole else states.with_wallet_change

@@ -29,8 +29,11 @@ from bearpit_tui.windows import Windows
 
 if TYPE_CHECKING:  # the state and its words load without the client
     from bearpit_tui.camp.codes import Codes
+    from bearpit_tui.camp.duels import Dueling
     from bearpit_tui.camp.inbox import Letters
+    from bearpit_tui.camp.news import Newsroom
     from bearpit_tui.camp.people import People
+    from bearpit_tui.camp.ranks import Rankings
     from bearpit_tui.camp.teams import Teams
     from bearpit_tui.camp.wallet import Purse
 
@@ -114,6 +117,18 @@ class Gateway(Protocol):
     @property
     def people(self) -> People:
         """What is asked about others."""
+
+    @property
+    def duels(self) -> Dueling:
+        """What is asked about duels."""
+
+    @property
+    def newsroom(self) -> Newsroom:
+        """What is asked about news."""
+
+    @property
+    def rankings(self) -> Rankings:
+        """What is asked about ranks."""
 
     def new_request_id(self) -> str:
         """A new id for a mutation."""

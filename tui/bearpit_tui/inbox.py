@@ -28,7 +28,7 @@ class Kind(Enum):
     SYSTEM = "account"
 
 
-TOASTED = frozenset({Kind.DUEL, Kind.TRANSFER, Kind.CODE, Kind.RANK, Kind.BADGE, Kind.DEBT, Kind.SYSTEM})
+TOASTED = frozenset({Kind.TRANSFER, Kind.CODE, Kind.RANK, Kind.BADGE, Kind.DEBT, Kind.SYSTEM})
 """What is told in the message line as it comes. The others are told there, or above, by other streams."""
 
 

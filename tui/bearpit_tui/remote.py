@@ -10,8 +10,11 @@ from bearpit.client import BearpitError, Client, Connection, connect
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2
 from bearpit_tui import wire
 from bearpit_tui.camp.codes import RemoteCodes
+from bearpit_tui.camp.duels import RemoteDuels
 from bearpit_tui.camp.inbox import RemoteLetters
+from bearpit_tui.camp.news import RemoteNewsroom
 from bearpit_tui.camp.people import RemotePeople
+from bearpit_tui.camp.ranks import RemoteRankings
 from bearpit_tui.camp.teams import RemoteTeams
 from bearpit_tui.camp.wallet import RemotePurse
 from bearpit_tui.commands import Amend
@@ -69,6 +72,9 @@ class Remote:
         self.purse = RemotePurse(client)
         self.codes = RemoteCodes(client)
         self.people = RemotePeople(client)
+        self.rankings = RemoteRankings(client)
+        self.duels = RemoteDuels(client)
+        self.newsroom = RemoteNewsroom(client)
         self.letters = RemoteLetters(client)
         self.teams = RemoteTeams(client)
 

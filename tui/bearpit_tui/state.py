@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bearpit_tui.drafts import Side
+from bearpit_tui.duels import Duel, Duels
 from bearpit_tui.inbox import CatchUp, Inbox
 from bearpit_tui.mechanisms import rank
 from bearpit_tui.model import (
@@ -69,6 +70,7 @@ class State:
     tape: tuple[Tick, ...] = ()
     """The chosen instrument's latest trades, newest first."""
     inbox: Inbox = field(default_factory=Inbox)
+    duels: Duels = field(default_factory=Duels)
     away: CatchUp | None = None
     """What happened before this sign-in; None: nothing."""
     told_us: tuple[Announcement, ...] = ()
@@ -96,6 +98,17 @@ def with_server_time(state: State, server: datetime, here: datetime) -> State:
     """With the difference between the clocks, unless it is as it was, but for what frames take to arrive."""
     ahead = server - here
     return replace(state, ahead=ahead) if abs(ahead - state.ahead) > CLOCKS_AGREE else state
+
+
+def with_duel(state: State, duel: Duel) -> State:
+    """With one of the player's duels as an answer tells it, unless the stream has told more since."""
+    mine = {one.duel_id: one for one in state.duels.mine}
+    known = mine.get(duel.duel_id)
+    if known is not None and (known.over or known.round > duel.round):
+        return state
+    rows = sorted({**mine, duel.duel_id: duel}.values(), key=lambda one: -one.duel_id)
+    board = tuple(one for one in state.duels.board if one.duel_id != duel.duel_id)
+    return replace(state, duels=replace(state.duels, board=board, mine=tuple(rows)))
 
 
 def announcements(state: State, now: datetime) -> list[Announcement]:

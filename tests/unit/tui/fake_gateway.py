@@ -48,8 +48,11 @@ from bearpit_tui.windows import Settled, Window, Windows, WindowState
 
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.fakes.codes import FakeCodes
+from tests.unit.tui.fakes.duels import FakeDuels
 from tests.unit.tui.fakes.inbox import FakeLetters
+from tests.unit.tui.fakes.news import FakeNewsroom
 from tests.unit.tui.fakes.people import FakePeople, FakeTeams
+from tests.unit.tui.fakes.ranks import FakeRankings
 from tests.unit.tui.fakes.wallet import FakePurse
 
 F = TypeVar("F")
@@ -96,6 +99,9 @@ class FakeGateway:
         self.purse = FakePurse(self.note)
         self.codes = FakeCodes(self.note)
         self.people = FakePeople(self.note)
+        self.rankings = FakeRankings(self.note)
+        self.duels = FakeDuels(self.note)
+        self.newsroom = FakeNewsroom(self.note)
         self.letters = FakeLetters(self.note)
         self.teams = FakeTeams(self.note)
         self.on_token: Callable[[str], None] = lambda token: None

@@ -37,9 +37,9 @@ from bearpit_tui.prefill import likely_price, likely_quantity
 from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.screens.market import MarketScreen
-from bearpit_tui.screens.reading import ReadingScreen, help_text, news_text
+from bearpit_tui.screens.reading import ReadingScreen, help_text
 from bearpit_tui.screens.windows import results_text, windows_text
-from bearpit_tui.state import announcements, free_shares, mark_cents, open_orders
+from bearpit_tui.state import free_shares, mark_cents, open_orders
 from bearpit_tui.views import terms
 from bearpit_tui.widgets.ladder import DepthLadder
 from textual import on, work
@@ -266,11 +266,6 @@ class TradeScreen(MarketScreen):
         pane = self.board.pane_of(self.focused)
         name = pane.capitalize() if pane else "Bearpit"
         self.app.push_screen(ReadingScreen(f"Help: {name}", help_text(self.keys, pane)))
-
-    def action_news(self) -> None:
-        said = announcements(self.state, self.now())
-        text = news_text(self.state.status.headlines, said, self.zone)
-        self.app.push_screen(ReadingScreen("News", text))
 
     def action_results(self) -> None:
         text = results_text(self.feed.state.windows, self.app.size.width)
