@@ -8,7 +8,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from bearpit.client import BearpitError, Client
-from bearpit.v1 import admin_pb2, duels_pb2, ranks_pb2, rollbacks_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, duels_pb2, ranks_pb2, rollbacks_pb2, wallet_pb2
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game import debts
 from bearpit_server.rules.refusals import Refused
@@ -67,6 +67,14 @@ async def test_buying_beyond_the_cash_draws_a_loan_up_to_the_line(floor: Venue) 
     assert await history(buyer) == [("loan", -500)]
     error = await floor.refused(buyer, buy(symbol, 1, 100), "INSUFFICIENT_FUNDS")
     assert error.metadata["free_cents"] == "0"
+
+
+async def test_operators_see_what_a_player_may_owe(floor: Venue) -> None:
+    player = await floor.player("ada")
+    await credit(floor, player, 500)
+    operator = await floor.operator()
+    found = await operator.admin.GetPlayer(admin_pb2.GetPlayerRequest(name="ada"))
+    assert (found.wallet.credit_cents, found.wallet.debt_cents) == (500, 0)
 
 
 async def test_without_a_credit_line_nothing_is_lent(floor: Venue) -> None:
@@ -446,3 +454,31 @@ async def test_books_that_are_built_again_know_what_an_order_borrowed(floor: Ven
     await floor.settled()
     await floor.cancel(buyer, placed.order.order_id)
     assert await cash_and_debt(floor, buyer) == (1_000, 0)
+
+
+async def test_who_gives_points_cannot_give_them_to_himself(floor: Venue) -> None:
+    operator = await floor.operator()
+    request = admin_pb2.CreatePlayerRequest(
+        name="treasurer",
+        password="a long password",
+        roles=[auth_pb2.ROLE_PLAYER, auth_pb2.ROLE_POINTS_MANAGER],
+    )
+    await operator.admin.CreatePlayer(request)
+    treasurer, friend = await floor.sign_in("treasurer", "a long password"), await floor.trader(0)
+    assert friend.player is not None
+    before = await cash_and_debt(floor, treasurer)
+    for call in (
+        treasurer.admin.AdjustBalance(
+            admin_pb2.AdjustBalanceRequest(name="treasurer", amount=100, reason="for me")
+        ),
+        treasurer.admin.SetDebt(admin_pb2.SetDebtRequest(name="treasurer", debt_cents=0, reason="for me")),
+        treasurer.admin.SetCredit(
+            admin_pb2.SetCreditRequest(name="treasurer", credit_cents=10**9, reason="for me")
+        ),
+    ):
+        error = await refused(call)
+        assert (error.reason, error.field) == ("NOT_ALLOWED", "name")
+    assert await cash_and_debt(floor, treasurer) == before
+    await treasurer.admin.AdjustBalance(
+        admin_pb2.AdjustBalanceRequest(name=friend.player.name, amount=100, reason="a prize")
+    )

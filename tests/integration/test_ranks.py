@@ -388,7 +388,7 @@ async def test_a_day_is_kept_and_the_next_begins_anew(venue: Venue, at: Callable
     await refresh(venue)
     [yesterday, _] = (await ada.ranks.ListPeriods(pb.ListPeriodsRequest())).periods
     then = await standings(ada, period=yesterday.period)
-    assert (then[NET_WORTH].rank, then[NET_WORTH].previous_rank) == (3, 2)
+    assert (then[NET_WORTH].rank, then[NET_WORTH].previous_rank) == (2, 1)
 
 
 async def test_a_window_is_kept_once_it_is_settled(venue: Venue) -> None:

@@ -13,7 +13,7 @@ from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.orders import EndReason
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.services import translate
-from bearpit_server.services.admin.desk import AtDesk, Context
+from bearpit_server.services.admin.desk import AtDesk, Context, check_another
 from bearpit_server.services.idempotency import Done
 from bearpit_server.services.pages import Page
 
@@ -49,9 +49,11 @@ class Debts(AtDesk):
 
     async def SetCredit(self, request: pb.SetCreditRequest, context: Context) -> pb.SetCreditResponse:
         """Set a credit line."""
+        caller = signed_in()
 
         def work(by: Origin) -> Done[pb.SetCreditResponse]:
             player = players.get(request.name)
+            check_another(caller, player.id)
             debt = debts.set_credit(player, request.credit_cents, request.reason, by)
             return Done(pb.SetCreditResponse(credit_cents=request.credit_cents, debt_cents=debt))
 
@@ -59,9 +61,11 @@ class Debts(AtDesk):
 
     async def SetDebt(self, request: pb.SetDebtRequest, context: Context) -> pb.SetDebtResponse:
         """Set what a player owes."""
+        caller = signed_in()
 
         def work(by: Origin) -> Done[pb.SetDebtResponse]:
             player = players.get(request.name)
+            check_another(caller, player.id)
             before, changes = debts.set_debt(player, request.debt_cents, request.reason, by)
             return Done(pb.SetDebtResponse(before_cents=before, debt_cents=request.debt_cents), changes)
 

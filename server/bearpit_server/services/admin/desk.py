@@ -11,8 +11,10 @@ from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import OrderRecord, StatusChange
 from bearpit_server.identity.authority import Authority
-from bearpit_server.identity.callers import origin
+from bearpit_server.identity.callers import Caller, origin
 from bearpit_server.rules.orders import EndReason
+from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.roles import Permission
 from bearpit_server.services.idempotency import Done, Mutation, Once, Response
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings
@@ -89,6 +91,12 @@ class Desk:
         if not request.validate_only:
             await self.exchange.refresh()
             self.bus.publish([StatusChange()])
+
+
+def check_another(caller: Caller, player_id: int) -> None:
+    """Who gives points gives them to others; who runs the whole game may do anything. Raises Refused."""
+    if player_id == caller.player_id and not caller.may(Permission.SYSTEM_ADMIN):
+        raise Refused("NOT_ALLOWED", "not to yourself; ask somebody else who may do this", "name")
 
 
 class AtDesk:

@@ -16,7 +16,7 @@ from bearpit_server.rules.refusals import invalid
 from bearpit_server.rules.roles import lacking, permissions_of
 from bearpit_server.rules.units import MAX_AMOUNT_CENTS
 from bearpit_server.services import translate
-from bearpit_server.services.admin.desk import AtDesk, Context
+from bearpit_server.services.admin.desk import AtDesk, Context, check_another
 from bearpit_server.services.admin.roles import named
 from bearpit_server.services.idempotency import Done, without_secret
 from bearpit_server.services.pages import Page
@@ -66,6 +66,7 @@ class Players(AtDesk):
         def read() -> pb.GetPlayerResponse:
             player = players.get(request.name)
             wallet = translate.wallet(wallets.of(player.id))
+            wallet.credit_cents = player.credit_cents
             return pb.GetPlayerResponse(player=translate.player(player), wallet=wallet)
 
         return await self._desk.database.run(read)
@@ -132,9 +133,11 @@ class Players(AtDesk):
         self, request: pb.AdjustBalanceRequest, context: Context
     ) -> pb.AdjustBalanceResponse:
         """Give or take cash or shares."""
+        caller = signed_in()
 
         def work(by: Origin) -> Done[pb.AdjustBalanceResponse]:
             player = players.get(request.name)
+            check_another(caller, player.id)
             movement, changes = adjustments.adjust(
                 player.id, request.symbol, request.amount, request.reason, by
             )
