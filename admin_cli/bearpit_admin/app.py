@@ -53,6 +53,9 @@ class Commands(Marked):
     def invoke(self, ctx: typer.Context) -> object:  # type: ignore[override] # its own type is private
         try:
             return super().invoke(ctx)
+        except typer.BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")  # what checks it for typer says so
+            raise
         except Failure as failure:
             typer.echo(f"error: {failure.message}", err=True)
             if failure.hint:

@@ -46,6 +46,32 @@ HINTS: dict[str, str] = {
 }
 """What to do next, by the server's reason, where its own message does not say."""
 
+FOUND_BY: dict[str, str] = {
+    "player": "player list --search TEXT",
+    "team": "team list",
+    "booth": "booth list",
+    "batch of codes": "code list",
+    "arcade machine": "arcade list",
+    "transaction": "arcade transactions",
+    "announcement": "announce list",
+    "duel": "duel list",
+    "badge": "badge list",
+    "final rank of window": "rank periods",
+    "final rank of the day": "rank periods",
+    "dead letter": "channel dead",
+    "listener": "listener list",
+    "service token": "token list",
+    "setting": "settings list",
+    "instrument": "instruments list",
+    "mechanism": "mechanism list",
+    "algorithm": "settle algorithms",
+    "window": "window list",
+    "rollback": "rollback list",
+    "headline": "news list",
+    "order": "orders list",
+    "trade": "trades list",
+}
+"""The command that lists things of a kind, by the kind that the server says there is none of."""
 
 IN_POINTS: dict[str, str] = {
     "INSUFFICIENT_FUNDS": "This needs {needed_cents} points and {free_cents} are free.",

@@ -3,6 +3,7 @@
 import asyncio
 import atexit
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from bearpit_admin import session
-from bearpit_admin.exits import HINTS, IN_POINTS, OF_CODE, Exit, Failure
+from bearpit_admin.exits import FOUND_BY, HINTS, IN_POINTS, OF_CODE, Exit, Failure
 from bearpit_admin.money import Points
 from bearpit_admin.session import Context, Contexts, SignIn, address_of
 
@@ -26,6 +27,7 @@ TOKEN_VARIABLE = "BEARPIT_TOKEN"  # noqa: S105 - its name
 MARGIN_SECONDS = 60
 """A token that ends sooner is renewed before it is used."""
 PAGE = 1_000
+_WHOLE_NUMBER = re.compile(r"\d+")
 
 T = TypeVar("T")
 A = TypeVar("A")
@@ -64,9 +66,12 @@ def screen_command() -> str:
     return f"bearpit --server {context.server}{trust}"
 
 
-def run(work: "Callable[[Client], Awaitable[T]]", signed_in: bool = True) -> T:
-    """Do the work with a connection. Raises Failure in words, with how to go on."""
-    return _loop().run(_run(work, here(), signed_in))
+def run(work: "Callable[[Client], Awaitable[T]]", signed_in: bool = True, in_cents: bool = False) -> T:
+    """Do the work with a connection. Raises Failure in words, with how to go on.
+
+    `in_cents`: amounts are called as the server calls them, as for what is set by its key.
+    """
+    return _loop().run(_run(work, here(), signed_in, in_cents))
 
 
 @cache
@@ -77,7 +82,9 @@ def _loop() -> asyncio.Runner:
     return runner
 
 
-async def _run(work: "Callable[[Client], Awaitable[T]]", context: Context, signed_in: bool) -> T:
+async def _run(
+    work: "Callable[[Client], Awaitable[T]]", context: Context, signed_in: bool, in_cents: bool
+) -> T:
     from bearpit.client import BearpitError, connect
 
     try:
@@ -94,7 +101,7 @@ async def _run(work: "Callable[[Client], Awaitable[T]]", context: Context, signe
             await renew(client, context, force=True)
             return await work(client)
     except BearpitError as error:
-        raise failure_of(error, context) from error
+        raise failure_of(error, context, in_cents) from error
 
 
 def tls_of(context: Context) -> bool | str:
@@ -159,13 +166,14 @@ def _ends_soon(sign_in: SignIn) -> bool:
     return sign_in.access_expires_at - time.time() < MARGIN_SECONDS
 
 
-def failure_of(error: "BearpitError", context: Context) -> Failure:
+def failure_of(error: "BearpitError", context: Context, in_cents: bool = False) -> Failure:
     """A failed call in words, with its exit code and what to do next."""
     from bearpit.client.errors import CONNECTION_FAULTS
 
     exit_code = OF_CODE.get(error.code.name, Exit.FAILED)
     if error.reason:
-        return Failure(_in_points(error), exit_code, _hint_of_role(error) or _hint(error.reason))
+        hint = _hint_of_role(error) or _hint_of_kind(error) or _hint(error.reason)
+        return Failure(sentence(error.message) if in_cents else _in_points(error), exit_code, hint)
     if error.message in CONNECTION_FAULTS.values():
         return Failure(
             f"No connection to {context.server}: {error.message}",
@@ -189,6 +197,12 @@ def _hint_of_role(error: "BearpitError") -> str:
     return f"an admin can give it with `{again(f'role grant NAME {smallest}')}`"
 
 
+def _hint_of_kind(error: "BearpitError") -> str:
+    """Where to look for what there is none of."""
+    command = FOUND_BY.get(error.metadata.get("kind", "")) if error.reason == "NOT_FOUND" else None
+    return f"see what there is with `{again(command)}`" if command else ""
+
+
 def _hint(reason: str) -> str:
     return HINTS.get(reason, "").replace("bearpit-admin login", again("login"))
 
@@ -202,6 +216,10 @@ def _in_points(error: "BearpitError") -> str:
     cents = {key: Points(text) for key, text in error.metadata.items() if key.endswith("_cents")}
     with suppress(KeyError):
         return IN_POINTS[error.reason].format(**cents)
+    field = error.field.removesuffix("_cents")
+    if field != error.field and error.message.startswith(f"{error.field}: "):
+        bounds = _WHOLE_NUMBER.sub(lambda number: str(Points(number[0])), error.message[len(error.field) :])
+        return sentence(field + bounds)
     return sentence(error.message)
 
 

@@ -50,6 +50,6 @@ def set_(
     async def work(client: "Client") -> "wire.admin.UpdateSettingsResponse":
         return await client.admin.UpdateSettings(request)
 
-    held = {setting.key: setting.value for setting in run(work).settings}
+    held = {setting.key: setting.value for setting in run(work, in_cents=True).settings}
     for key in wanted:
         tell(f"{key}={held[key]}", dry_run)

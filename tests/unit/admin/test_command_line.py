@@ -179,6 +179,7 @@ def test_what_is_wrong_on_the_command_line_is_a_usage_error(arguments: list[str]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2, result.output
     assert words in result.stderr
+    assert "Value error" not in result.stderr
     assert result.stdout == ""
 
 
