@@ -136,7 +136,7 @@ async def test_a_service_token_reads_what_its_scope_allows_until_it_is_revoked(
     made = await operator.admin.CreateServiceToken(wanted)
     assert (await operator.admin.CreateServiceToken(wanted)).secret == ""
     async with connect(venue.address) as board:
-        board.use_service_token(made.secret)
+        board.use_service_token(f"{made.secret}\n")  # as it comes out of the file that it was written into
         await board.admin.ListPlayers(pb.ListPlayersRequest())
         error = await refused(board.announcements.Announce(AnnounceRequest(title="hello")))
         assert error.reason == "NOT_ALLOWED"
@@ -145,6 +145,14 @@ async def test_a_service_token_reads_what_its_scope_allows_until_it_is_revoked(
         assert error.reason == "NOT_SIGNED_IN"
     [listed] = (await operator.admin.ListServiceTokens(pb.ListServiceTokensRequest())).service_tokens
     assert (listed.name, list(listed.scopes), listed.revoked) == ("board", ["admin.read"], True)
+
+
+@pytest.mark.parametrize("secret", ["two\nlines", "bps_…"])
+async def test_what_can_be_no_token_is_refused_in_words(venue: Venue, secret: str) -> None:
+    async with connect(venue.address) as board:
+        with pytest.raises(BearpitError, match="copy it once more") as raised:
+            board.use_service_token(secret)
+    assert raised.value.reason == "NOT_SIGNED_IN"
 
 
 async def test_a_rehearsed_token_has_no_secret(operator: Client) -> None:

@@ -45,7 +45,15 @@ class Session:
             self.on_tokens(tokens)
 
     def use_service_token(self, secret: str) -> None:
-        """Call as a service; its secret neither ends nor is renewed."""
+        """Call as a service; its secret neither ends nor is renewed. Line breaks around it do not count.
+
+        Raises BearpitError NOT_SIGNED_IN for what can be no secret: gRPC would fail on it without a word.
+        """
+        secret = secret.strip()
+        if not (secret.isascii() and secret.isprintable()):
+            raise BearpitError(
+                grpc.StatusCode.UNAUTHENTICATED, "NOT_SIGNED_IN", "this is no token; copy it once more, whole"
+            )
         self._service_secret = secret
 
     @property
