@@ -74,6 +74,8 @@ def show_(name: PlayerName, output: Output = None) -> None:
         ("created_at", moment(found.player.created_at)),
         ("cash", Points(found.wallet.cash_cents)),
         ("held", Points(found.wallet.held_cents)),
+        ("owed", Points(found.wallet.debt_cents)),
+        ("credit", Points(found.wallet.credit_cents)),
     ]
     positions = [
         (held.symbol, held.quantity, held.held, Points(held.cost_cents), Points(held.realised_cents))
@@ -227,8 +229,8 @@ def adjust(
 def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     """Look through a player's eyes for a while, on the record.
 
-    Prints a token of 15 minutes on standard output. Each call that is made with it stands in the event log under your
-    name. It ends sooner with your own sign-in, or when the player is disabled.
+    Prints a token of 15 minutes on standard output. Each call that is made with it stands in the event log under
+    your name. It ends sooner with your own sign-in, or when the player is disabled.
     """
     request = wire.admin.ImpersonateRequest(name=name, reason=reason, validate_only=dry_run)
 
