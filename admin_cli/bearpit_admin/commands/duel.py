@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.exits import Failure
+from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.money import Points
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Reason, Yes
 from bearpit_admin.output import Format, Part, Row, Value, chosen, moment_in, show, show_one, tell
@@ -70,7 +70,14 @@ def verify(duel_id: DuelId, output: Output = None) -> None:
     """
     from bearpit.client import duels
 
-    findings = duels.verify(_get(duel_id))
+    duel = _get(duel_id)
+    if duel.state != wire.duels.DUEL_STATE_SETTLED:
+        raise Failure(
+            f"Duel {duel_id} is not over yet.",
+            Exit.CONFLICT,
+            f"again when `duel show {duel_id}` says settled",
+        )
+    findings = duels.verify(duel)
     show(("holds", "finding"), [(found.holds, found.text) for found in findings], output)
     wrong = sum(not found.holds for found in findings)
     if wrong:

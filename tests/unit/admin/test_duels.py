@@ -45,6 +45,13 @@ def test_a_duel_that_is_not_fair_fails(desk: Desk) -> None:
     assert "Duel 17 is not as it must be: 1 of 6 findings." in result.stderr
 
 
+def test_a_duel_that_is_not_over_is_no_unfair_one(desk: Desk) -> None:
+    desk.answers["GetDuel"] = pb.GetDuelResponse(duel=duel(state=pb.DUEL_STATE_REVEALING))
+    result = admin("duel", "verify", "17")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert "Duel 17 is not over yet." in result.stderr
+
+
 @pytest.mark.parametrize(("flag", "said"), [("--yes", ""), ("--dry-run", "dry run, nothing changed: ")])
 def test_a_duel_is_called_off_with_a_reason(desk: Desk, flag: str, said: str) -> None:
     made = duel(ending=pb.DUEL_ENDING_CALLED_OFF, winner_name="")
