@@ -67,7 +67,8 @@ def create(
         return await client.arcade.CreateMachine(request)
 
     made = run(work)
-    tell(f"created machine {made.machine.name}; keep its secret, it is not shown again", dry_run, err=True)
+    keep = "" if dry_run else "; keep its secret, it is not shown again"
+    tell(f"created machine {made.machine.name}{keep}", dry_run, err=True)
     if made.secret:
         tell(made.secret)
 

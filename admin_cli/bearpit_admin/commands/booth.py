@@ -57,11 +57,8 @@ def create(
 
     made = run(work)
     worth = f"a visit is worth {Points(made.booth.reward_cents)} points"
-    tell(
-        f"created booth {made.booth.name}: {worth}; keep the password, it is not shown again",
-        dry_run,
-        err=True,
-    )
+    keep = "" if dry_run else "; keep the password, it is not shown again"
+    tell(f"created booth {made.booth.name}: {worth}{keep}", dry_run, err=True)
     if made.password:
         tell(made.password)
 

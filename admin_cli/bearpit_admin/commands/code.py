@@ -192,14 +192,17 @@ def sheet(
     if pdf:
         with writing(pdf):
             Path(pdf).write_bytes(sheets.pdf(labels))
-    for number, page in enumerate(paged if svg else (), 1):
-        path = Path(svg)
-        if len(paged) > 1:
-            path = path.with_stem(f"{path.stem}-{number}")
-        with writing(svg):
-            path.write_text(sheets.svg(page), encoding="utf-8")
+    written = [pdf]
+    if svg:
+        single = Path(svg)
+        several = [single.with_stem(f"{single.stem}-{number}") for number in range(1, len(paged) + 1)]
+        paths = several if len(paged) > 1 else [single]
+        for path, page in zip(paths, paged, strict=True):
+            with writing(svg):
+                path.write_text(sheets.svg(page), encoding="utf-8")
+        written = [str(path) for path in paths]
     many = f"{len(paged)} page{'s' * (len(paged) > 1)}"
-    tell(f"wrote {len(labels)} code{'s' * (len(labels) > 1)} on {many} to {pdf or svg}")
+    tell(f"wrote {len(labels)} code{'s' * (len(labels) > 1)} on {many} to {', '.join(written)}")
 
 
 @app.command(epilog="Example: bearpit-admin code withdraw 3 --yes")

@@ -43,9 +43,8 @@ def create(
         return await client.admin.CreateServiceToken(request)
 
     made = run(work)
-    tell(
-        f"created token {made.service_token.name}; keep its secret, it is not shown again", dry_run, err=True
-    )
+    keep = "" if dry_run else "; keep its secret, it is not shown again"
+    tell(f"created token {made.service_token.name}{keep}", dry_run, err=True)
     if made.secret:
         tell(made.secret)
 

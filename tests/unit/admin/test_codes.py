@@ -211,7 +211,8 @@ def modules(path: str, side: float = sheets.QR) -> list[list[bool]]:
 
 def test_a_sheet_as_svg_has_every_code_once_and_each_can_be_read(codes: Desk, tmp_path: Path) -> None:
     path = tmp_path / "codes.svg"
-    assert done("code", "sheet", "3", "--svg", str(path)) == f"wrote 30 codes on 2 pages to {path}\n"
+    written = ", ".join(str(tmp_path / f"codes-{number}.svg") for number in (1, 2))
+    assert done("code", "sheet", "3", "--svg", str(path)) == f"wrote 30 codes on 2 pages to {written}\n"
     found: list[str] = []
     for number, size in ((1, 21), (2, 9)):
         page = paths_in((tmp_path / f"codes-{number}.svg").read_text())
