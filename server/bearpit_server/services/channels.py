@@ -200,7 +200,7 @@ def _whose(caller: Caller, name: str) -> int | None:
         return caller.player_id
     if not (caller.may(Permission.VIEW_AUDIT) or caller.may(Permission.SYSTEM_ADMIN)):
         raise Refused(
-            "NOT_ALLOWED", "this is somebody else's; leave player out to see your own", "player",
+            "NOT_ALLOWED", "others' channels take VIEW_AUDIT; leave player out to see your own", "player",
             permission=Permission.VIEW_AUDIT,
         )  # fmt: skip
     return None if name == EVERYBODY else int(players.get(name).id)
