@@ -93,7 +93,9 @@ def award(player: Player, key: str, origin: Origin) -> None:
     badge, at = find(key), clock.now()
     mine = BadgeRow.get_or_none(BadgeRow.player_id == player.id, BadgeRow.badge == key)
     if mine is not None and mine.revoked_at is None:
-        raise Refused("ALREADY_EXISTS", f"{player.name} has the badge {key}; give another one", "badge")
+        raise Refused(
+            "ALREADY_EXISTS", f"player {player.name} has the badge {key}; give another one", "badge"
+        )
     if badge.first and (holder := _holder(key)):
         raise Refused(
             "ALREADY_EXISTS", f"only one can have {key}, and {holder} does; revoke it there first", "badge"
@@ -118,7 +120,9 @@ def revoke(player: Player, key: str, origin: Origin) -> None:
         .execute()
     )
     if not taken:
-        raise Refused("NOT_FOUND", f"{player.name} has no badge {key}", "badge", kind="badge", name=key)
+        raise Refused(
+            "NOT_FOUND", f"player {player.name} has no badge {key}", "badge", kind="badge", name=key
+        )
     payload = {"player_id": player.id, "player": player.name, "badge": key}
     log.append([Event("badge.revoked", f"player:{player.id}", origin, payload)])
 

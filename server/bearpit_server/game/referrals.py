@@ -102,7 +102,9 @@ def arrive(newcomer: Player, referrer: Player, terms: Terms, origin: Origin, fie
         raise _closed("traded", "a referral code is good before one's first trade only", field)
     if _paid_for(referrer.id) >= terms.most:
         raise _closed(
-            "full", f"{referrer.name} has brought as many as count, {terms.most}; go on without it", field
+            "full",
+            f"player {referrer.name} has brought as many as count, {terms.most}; go on without it",
+            field,
         )
     Referral.create(newcomer_id=newcomer.id, referrer_id=referrer.id, created_at=at)
     payload = {"newcomer_id": newcomer.id, "referrer_id": referrer.id}

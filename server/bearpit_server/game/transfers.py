@@ -55,7 +55,9 @@ def send(
     if sender.disabled:
         raise Refused("PLAYER_DISABLED", "you are disabled; ask an operator")
     if receiver.disabled:
-        raise Refused("PLAYER_DISABLED", f"{recipient.name} is disabled and can receive nothing", "to_player")
+        raise Refused(
+            "PLAYER_DISABLED", f"player {recipient.name} is disabled and can receive nothing", "to_player"
+        )
     if sender.frozen:
         raise frozen()
     if debt := journal.debt_of(sender_id):

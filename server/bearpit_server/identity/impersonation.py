@@ -26,7 +26,7 @@ def begin(name: str, operator: Caller, reason: str, origin: Origin) -> tuple[Pla
     if player.disabled:
         raise Refused(
             "NOT_POSSIBLE_NOW",
-            f"{player.name} is disabled, and disabled players see nothing; read the events instead",
+            f"player {player.name} is disabled, and disabled players see nothing; read the events instead",
             "name",
             state="disabled",
         )

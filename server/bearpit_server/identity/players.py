@@ -144,7 +144,7 @@ def set_roles(
         has = ", ".join(player.roles)
         raise Refused(
             "NOT_POSSIBLE_NOW",
-            f"{player.name} is {has} by now; look at it, and say again what it shall be",
+            f"player {player.name} is {has} by now; look at it, and say again what it shall be",
             "expected_roles",
             state=has,
         )

@@ -165,4 +165,4 @@ def reveal(
 
 def _barred(player: Player, field: str) -> Refused:
     reason, word = ("PLAYER_DISABLED", "disabled") if player.disabled else ("PLAYER_FROZEN", "frozen")
-    return Refused(reason, f"{player.name} is {word} and cannot duel; challenge somebody else", field)
+    return Refused(reason, f"player {player.name} is {word} and cannot duel; challenge somebody else", field)
