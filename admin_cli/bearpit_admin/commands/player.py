@@ -229,8 +229,8 @@ def adjust(
 def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     """Look through a player's eyes for a while, on the record.
 
-    Prints a token of 15 minutes on standard output. Each call that is made with it stands in the event log under
-    your name. It ends sooner with your own sign-in, or when the player is disabled.
+    Prints a token of 15 minutes on standard output. Each call that is made with it stands in the event log
+    under your name. It ends sooner with your own sign-in, or when the player is disabled.
     """
     request = wire.admin.ImpersonateRequest(name=name, reason=reason, validate_only=dry_run)
 
