@@ -119,20 +119,21 @@ class ComebackTerms:
         )
 
 
-def worth(wallet: wallets.Wallet, prices: Mapping[str, int], enough_cents: int) -> int:
-    """Cash, stakes of duels, and shares at these prices, in cents by symbol, less what is owed.
+def worth(wallet: wallets.Wallet, prices: Mapping[str, int]) -> int:
+    """Cash, stakes of duels, and shares at these prices, in cents by symbol, less what is owed."""
+    return wallet.cash_cents + staked_cents(wallet.player_id) - wallet.debt_cents + _at(prices, wallet)
 
-    Where that is not enough, a share counts as its mark if that is higher: a trade with a friend, at a cent,
-    makes nobody poor.
+
+def _worth_at_most(wallet: wallets.Wallet, prices: Mapping[str, int], enough_cents: int) -> int:
+    """What somebody is worth; where that is not enough, shares count as their marks if those are higher.
+
+    A trade with a friend, at a cent, makes nobody poor.
     """
-    rest = wallet.cash_cents + staked_cents(wallet.player_id) - wallet.debt_cents
-    mine = rest + _at(prices, wallet)
+    mine = worth(wallet, prices)
     if mine >= enough_cents or not wallet.positions:
         return mine
     marks = latest_by_symbol()
-    return rest + _at(
-        {symbol: max(prices.get(symbol, 0), marks.get(symbol, 0)) for symbol in {**prices, **marks}}, wallet
-    )
+    return worth(wallet, {s: max(prices.get(s, 0), marks.get(s, 0)) for s in {**prices, **marks}})
 
 
 def _at(prices: Mapping[str, int], wallet: wallets.Wallet) -> int:
@@ -143,7 +144,7 @@ def comeback_on_offer(
     player_id: int, wallet: wallets.Wallet, prices: Mapping[str, int], terms: ComebackTerms
 ) -> int:
     """What a player could borrow to begin again, in cents; 0: nothing."""
-    if not terms.amount_cents or worth(wallet, prices, terms.below_cents) >= terms.below_cents:
+    if not terms.amount_cents or _worth_at_most(wallet, prices, terms.below_cents) >= terms.below_cents:
         return 0
     return terms.amount_cents if _taken(player_id) < terms.most else 0
 
@@ -163,7 +164,7 @@ def take_comeback(
         raise Refused("PLAYER_DISABLED", "you are disabled; ask an operator")
     if journal.accounts[cash].frozen:
         raise frozen()
-    mine, taken = worth(wallets.of(player_id), prices, terms.below_cents), _taken(player_id)
+    mine, taken = _worth_at_most(wallets.of(player_id), prices, terms.below_cents), _taken(player_id)
     if not terms.amount_cents:
         raise Refused("NOT_BROKE", "there are no comeback loans in this game")
     if taken >= terms.most:

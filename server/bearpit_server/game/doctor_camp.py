@@ -48,7 +48,8 @@ WITH moved AS (
     FROM postings p JOIN accounts d ON d.id = p.debit JOIN accounts c ON c.id = p.credit
     WHERE p.reason = 'booth'
 )
-SELECT v.id IS NULL OR count(m.reference) <> 1 OR sum(m.amount) <> v.reward_cents OR bool_or(m.giver <> 'issuer'),
+SELECT v.id IS NULL OR count(m.reference) <> 1 OR sum(m.amount) <> v.reward_cents
+    OR bool_or(m.giver <> 'issuer'),
     format('player %s at %s was to get %s and has %s postings, of %s', coalesce(v.player_id, m.taker),
         coalesce('booth:' || v.booth_id, m.reference), v.reward_cents, count(m.reference), sum(m.amount))
 FROM booth_visits v FULL JOIN moved m ON m.reference = 'booth:' || v.booth_id AND m.taker = v.player_id
@@ -71,7 +72,8 @@ SELECT t.id IS NULL OR count(m.reference) <> 1 + (t.voided_at IS NOT NULL)::int
         WHEN 1 THEN m.reason = 'arcade_play' AND m.giver = t.player_id AND m.to_kind = 'fees'
         ELSE m.reason = 'arcade_prize' AND m.taker = t.player_id AND m.from_kind = 'issuer' END), 0)
     OR (t.voided_at IS NOT NULL)::int * t.amount_cents <> coalesce(sum(m.amount) FILTER (
-        WHERE m.reason = 'arcade_void' AND t.player_id = CASE t.kind WHEN 1 THEN m.taker ELSE m.giver END), 0),
+        WHERE m.reason = 'arcade_void'
+            AND t.player_id = CASE t.kind WHEN 1 THEN m.taker ELSE m.giver END), 0),
     format('%s of %s has %s postings that do not come to it', coalesce('arcade:' || t.id, m.reference),
         t.amount_cents, count(m.reference))
 FROM arcade_transactions t FULL JOIN moved m ON m.reference = 'arcade:' || t.id

@@ -17,8 +17,8 @@ ADMIN_READ = "admin.read"
 PRICES_PUSH = "prices.push"
 ARCADE_PLAY = "arcade.play"
 SCOPES = (MARKET_READ, ADMIN_READ, PRICES_PUSH, ARCADE_PLAY)
-"""What a service may be allowed: to see what everybody sees, to see what operators see, to push prices, to take
-points for plays and give them for scores as the arcade machine of its name."""
+"""What a service may be allowed: to see what everybody sees, to see what operators see, to push prices, to
+take points for plays and give them for scores as the arcade machine of its name."""
 
 
 def create(name: str, scopes: Iterable[str], origin: Origin) -> tuple[ServiceToken, str]:
