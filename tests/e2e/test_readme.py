@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import shlex
 import shutil
 import ssl
 import subprocess
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from bearpit.v1 import admin_pb2, trading_pb2
+from bearpit.v1 import admin_pb2, arcade_pb2, trading_pb2, wallet_pb2
 from bearpit_admin.app import app
 from typer.main import get_command
 
@@ -20,10 +21,7 @@ README = (ROOT / "README.md").read_text()
 PATIENCE_SECONDS = 30
 
 
-def bot() -> str:
-    """The one block of Python."""
-    [code] = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-    return str(code)
+BOT, MACHINE = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 
 
 async def test_the_bot_trades_as_it_is_printed(venue: Venue, tmp_path: Path) -> None:
@@ -34,7 +32,7 @@ async def test_the_bot_trades_as_it_is_printed(venue: Venue, tmp_path: Path) -> 
     await maker.sell("ACME", 10, price_cents=1_000)
     await taker.buy("ACME", 10, price_cents=1_000)
     script = tmp_path / "bot.py"
-    script.write_text(bot().replace("127.0.0.1:7117", venue.address))
+    script.write_text(BOT.replace("127.0.0.1:7117", venue.address))
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-u", str(script), stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -63,8 +61,26 @@ async def until_it_watches(venue: Venue) -> None:
         await asyncio.sleep(0.05)
 
 
-def test_the_bot_has_twenty_lines() -> None:
-    assert len([line for line in bot().splitlines() if line]) <= 20
+async def test_the_machine_takes_and_gives_as_it_is_printed(venue: Venue, tmp_path: Path) -> None:
+    ada = await venue.player("ada")
+    operator = await venue.operator()
+    made = await operator.arcade.CreateMachine(arcade_pb2.CreateMachineRequest(name="pinball"))
+    (tmp_path / "pinball.token").write_text(f"{made.secret}\n")
+    (tmp_path / "machine.py").write_text(MACHINE.replace("127.0.0.1:7117", venue.address))
+    before = (await ada.wallet.GetWallet(wallet_pb2.GetWalletRequest())).wallet
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "machine.py", cwd=tmp_path, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        said, _ = await process.communicate(b"ada\n")
+    assert said.decode() == "who plays? ada wins 5.0\n"
+    after = (await ada.wallet.GetWallet(wallet_pb2.GetWalletRequest())).wallet
+    assert after.cash_cents == before.cash_cents - 200 + 500
+
+
+@pytest.mark.parametrize(("code", "most"), [(BOT, 20), (MACHINE, 12)])
+def test_the_code_has_as_few_lines_as_it_says(code: str, most: int) -> None:
+    assert len([line for line in code.splitlines() if line]) <= most
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl here")
@@ -83,6 +99,22 @@ def test_every_operator_command_is_named() -> None:
     assert commands == set(re.findall(r"`([a-z]+)`", table))
 
 
+def printed_commands() -> list[str]:
+    """What is typed into a shell, without what is said of it."""
+    blocks = re.findall(r"^```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    lines = [line.partition("  #")[0] for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line.startswith("bearpit-admin ")]
+
+
+@pytest.mark.parametrize("line", printed_commands())
+def test_every_operator_command_can_be_given_as_it_is_printed(line: str) -> None:
+    words = shlex.split(line.partition(" > ")[0].replace("--context camp ", ""))[1:]
+    command = get_command(app)
+    while groups := getattr(command, "commands", None):
+        command = groups[words.pop(0)]
+    command.make_context("", words)
+
+
 def test_make_help_lists_every_command_that_the_readme_names() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for command in set(re.findall(r"\bmake ([a-z]+)\b(?= +#| ARGS|`)", README)):
@@ -92,7 +124,9 @@ def test_make_help_lists_every_command_that_the_readme_names() -> None:
 @pytest.mark.parametrize("path", ["README.md", "tui/screen.svg"])
 def test_names_no_machine(path: str) -> None:
     text = (ROOT / path).read_text()
-    assert not re.search(r"/(?:home|root|work|tmp)/|https?://(?!www\.w3\.org/)", text, re.IGNORECASE)
+    assert not re.search(
+        r"/(?:home|root|work|tmp)/|https?://(?!www\.(?:w3|standardwebhooks)\b)", text, re.IGNORECASE
+    )
 
 
 def test_the_picture_is_there_and_is_the_screen() -> None:
