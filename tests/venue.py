@@ -17,7 +17,7 @@ from argon2 import PasswordHasher
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2, market_pb2, trading_pb2, wallet_pb2
 from bearpit_server.bootstrap import Running, serve
-from bearpit_server.game import doctor
+from bearpit_server.game.proofs import doctor
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.database import Database

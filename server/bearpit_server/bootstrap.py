@@ -24,11 +24,13 @@ from bearpit_server.events.records import DuelChange, StatusChange, WindowChange
 from bearpit_server.exchange import order_events
 from bearpit_server.exchange.engine import Engine
 from bearpit_server.exchange.exchange import Exchange
-from bearpit_server.game import announcements, debts, notifications, ranks
 from bearpit_server.game.chores import Chore, run_all
-from bearpit_server.game.doctor_rounds import Rounds, examine
 from bearpit_server.game.duels import limits
 from bearpit_server.game.duels.limits import Limits
+from bearpit_server.game.notices import announcements, notifications
+from bearpit_server.game.points import debts
+from bearpit_server.game.proofs.doctor_rounds import Rounds, examine
+from bearpit_server.game.ranks import ranks
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords

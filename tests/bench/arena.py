@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import adjustments, doctor, instruments, market
-from bearpit_server.game.instruments import Listing
+from bearpit_server.game.points import adjustments
+from bearpit_server.game.proofs import doctor
+from bearpit_server.game.trading import instruments, market
+from bearpit_server.game.trading.instruments import Listing
 from bearpit_server.identity import players, sign_ins
 from bearpit_server.identity.tokens import AccessTokens, load_secret
 from bearpit_server.rules.roles import PLAYER

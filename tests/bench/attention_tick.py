@@ -20,8 +20,8 @@ from bearpit_server.bootstrap import serve
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.exchange.answers import Answer
 from bearpit_server.exchange.commands import Step
-from bearpit_server.game import instruments, market, pricing
-from bearpit_server.game.instruments import Listing
+from bearpit_server.game.trading import instruments, market, pricing
+from bearpit_server.game.trading.instruments import Listing
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.rules.sessions import Override
 from bearpit_server.storage.database import Database

@@ -10,8 +10,9 @@ from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import auth_pb2
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import adjustments, doctor, transfers, wallets
-from bearpit_server.game.transfers import Terms
+from bearpit_server.game.points import adjustments, transfers, wallets
+from bearpit_server.game.points.transfers import Terms
+from bearpit_server.game.proofs import doctor
 from bearpit_server.identity import players
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal

@@ -8,7 +8,7 @@ from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1.announcements_pb2 import AnnounceRequest
 from bearpit_server.events import log
-from bearpit_server.game import doctor
+from bearpit_server.game.proofs import doctor
 from bearpit_server.services.permissions import ACCESS
 from bearpit_server.storage.models import (
     Event,

@@ -9,7 +9,7 @@ import pytest
 from bearpit.client import Client
 from bearpit.v1 import announcements_pb2 as pb
 from bearpit.v1 import market_pb2
-from bearpit_server.game import announcements
+from bearpit_server.game.notices import announcements
 from bearpit_server.storage import clock
 from bearpit_server.storage.models import Event, Player
 from bearpit_server.storage.models.teams import Team

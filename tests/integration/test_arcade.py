@@ -11,7 +11,7 @@ from bearpit.client import BearpitError, Client, Timing
 from bearpit.client.arcade import Machine
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit.v1 import arcade_pb2 as pb
-from bearpit_server.game import doctor
+from bearpit_server.game.proofs import doctor
 from bearpit_server.storage import clock
 
 from tests.integration.floor import SHARED

@@ -9,7 +9,7 @@ from bearpit.v1 import ranks_pb2 as pb
 from bearpit_server.events import log
 from bearpit_server.events.listeners import Span
 from bearpit_server.events.log import Position
-from bearpit_server.game import badges
+from bearpit_server.game.ranks import badges
 from bearpit_server.rules.badges import BADGES, Kind
 from bearpit_server.storage.badges import HEARD
 

@@ -7,7 +7,7 @@ import pytest
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit.v1 import booths_pb2 as pb
-from bearpit_server.game import doctor
+from bearpit_server.game.proofs import doctor
 from bearpit_server.storage import clock
 
 from tests.integration.floor import SHARED

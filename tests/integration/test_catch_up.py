@@ -6,7 +6,7 @@ from datetime import UTC, timedelta
 from bearpit.client import Client
 from bearpit.v1 import notifications_pb2 as pb
 from bearpit.v1 import pricing_pb2, ranks_pb2, rollbacks_pb2
-from bearpit_server.game import catch_up
+from bearpit_server.game.notices import catch_up
 from bearpit_server.storage import clock
 from bearpit_server.storage.models import Trade
 from bearpit_server.storage.models.notices import Inbox

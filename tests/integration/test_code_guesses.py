@@ -9,7 +9,7 @@ import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import auth_pb2, codes_pb2
 from bearpit_server.events import log
-from bearpit_server.game import guesses
+from bearpit_server.game.codes import guesses
 from bearpit_server.rules.codes import grouped, text_of
 from bearpit_server.storage import clock
 

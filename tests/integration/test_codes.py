@@ -13,7 +13,7 @@ from bearpit.client.codes import link_to
 from bearpit.v1 import admin_pb2, codes_pb2, wallet_pb2
 from bearpit_server.events import log
 from bearpit_server.events.records import WalletChange
-from bearpit_server.game import doctor
+from bearpit_server.game.proofs import doctor
 from bearpit_server.rules.codes import grouped, text_of
 from bearpit_server.storage import clock
 from google.protobuf.timestamp_pb2 import Timestamp

@@ -10,7 +10,7 @@ import pytest_asyncio
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, auth_pb2, duels_pb2, ranks_pb2, rollbacks_pb2, wallet_pb2
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import debts
+from bearpit_server.game.points import debts
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage import clock
 from bearpit_server.storage.models.debts import ComebackLoan, InterestRun

@@ -11,11 +11,13 @@ from bearpit_server.events import log
 from bearpit_server.events.log import HOUSE_ORIGIN, Event, Origin
 from bearpit_server.events.records import TradeRecord
 from bearpit_server.exchange.order_events import AMENDED, FILLED
-from bearpit_server.game import doctor, doctor_camp, doctor_recent, instruments, ipo, transfers
-from bearpit_server.game.doctor import Proof
-from bearpit_server.game.doctor_recent import BEGINNING
-from bearpit_server.game.instruments import Listing
-from bearpit_server.game.transfers import Terms
+from bearpit_server.game.points import transfers
+from bearpit_server.game.points.transfers import Terms
+from bearpit_server.game.proofs import doctor, doctor_camp, doctor_recent
+from bearpit_server.game.proofs.doctor import Proof
+from bearpit_server.game.proofs.doctor_recent import BEGINNING
+from bearpit_server.game.trading import instruments, ipo
+from bearpit_server.game.trading.instruments import Listing
 from bearpit_server.identity import players
 from bearpit_server.ledger import accounts
 from bearpit_server.ledger.journal import Journal

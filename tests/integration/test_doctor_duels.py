@@ -5,10 +5,10 @@ from contextlib import contextmanager, suppress
 
 import pytest
 from bearpit_server.events.log import HOUSE_ORIGIN, Origin
-from bearpit_server.game import doctor, doctor_duels, doctor_recent
-from bearpit_server.game.doctor_recent import BEGINNING
 from bearpit_server.game.duels import endings, house, playing, rows
 from bearpit_server.game.duels.terms import Terms
+from bearpit_server.game.proofs import doctor, doctor_duels, doctor_recent
+from bearpit_server.game.proofs.doctor_recent import BEGINNING
 from bearpit_server.identity import players
 from bearpit_server.rules.duel import Draws, Ending, Move, Side, Verdict, commitment
 from bearpit_server.rules.roles import PLAYER

@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import trading_pb2, wallet_pb2
-from bearpit_server.game import doctor, doctor_recent, doctor_rounds
-from bearpit_server.game.doctor import Rule
-from bearpit_server.game.doctor_rounds import INTERVAL, LOCK, Found, Rounds
+from bearpit_server.game.proofs import doctor, doctor_recent, doctor_rounds
+from bearpit_server.game.proofs.doctor import Rule
+from bearpit_server.game.proofs.doctor_rounds import INTERVAL, LOCK, Found, Rounds
 from bearpit_server.rules.settings import SETTINGS
 from bearpit_server.storage import clock
 from bearpit_server.storage.database import Database

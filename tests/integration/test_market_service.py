@@ -9,8 +9,9 @@ import pytest
 from bearpit.v1 import market_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import QuoteRecord, TradeRecord
-from bearpit_server.game import announcements, market
-from bearpit_server.game.announcements import Draft
+from bearpit_server.game.notices import announcements
+from bearpit_server.game.notices.announcements import Draft
+from bearpit_server.game.trading import market
 from bearpit_server.rules.candles import DAY, MINUTE, PERIODS, QUARTER, Candle, bucket, fold
 from bearpit_server.rules.sessions import Override, Schedule
 from bearpit_server.storage import bulk, candles, clock

@@ -11,7 +11,7 @@ from bearpit.v1 import notifications_pb2 as pb
 from bearpit_server.events import replaying
 from bearpit_server.events.delivery import behind
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import notifications
+from bearpit_server.game.notices import notifications
 from bearpit_server.rules.notices import Kind, Notice
 from bearpit_server.storage import clock
 from bearpit_server.storage.models.notices import Inbox, NotificationRow

@@ -20,7 +20,7 @@ from bearpit_server.channels.targets import Limits
 from bearpit_server.channels.telegram import DEFAULT_URL, MAX_TEXT, Bot, Telegram, bot_of, text_of
 from bearpit_server.channels.webhook import Webhook, sign
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import notifications
+from bearpit_server.game.notices import notifications
 from bearpit_server.identity.players import create_player
 from bearpit_server.rules.channels import DeliveryState, Kind, State
 from bearpit_server.rules.notices import Kind as NoticeKind

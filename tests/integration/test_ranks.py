@@ -10,7 +10,8 @@ from bearpit.client import Client
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import ranks_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
-from bearpit_server.game import adjustments, ranks
+from bearpit_server.game.points import adjustments
+from bearpit_server.game.ranks import ranks
 from bearpit_server.rules.ranking import competition_ranks, drawdown_bps, next_level, return_bps
 from bearpit_server.storage import clock
 from bearpit_server.storage import ranks as storage

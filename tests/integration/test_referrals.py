@@ -9,8 +9,8 @@ import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, auth_pb2, codes_pb2, wallet_pb2
 from bearpit_server.events import log
-from bearpit_server.game import referrals
-from bearpit_server.game.referrals import Terms
+from bearpit_server.game.codes import referrals
+from bearpit_server.game.codes.referrals import Terms
 from bearpit_server.storage import clock
 
 from tests.orders import buy, sell

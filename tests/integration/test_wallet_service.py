@@ -7,7 +7,7 @@ from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, wallet_pb2
 from bearpit_server.events import log
 from bearpit_server.events.records import WalletChange
-from bearpit_server.game import wallets
+from bearpit_server.game.points import wallets
 from bearpit_server.storage.models import Player, Transfer
 
 from tests.venue import Venue

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from bearpit_server.events.log import Logged, Position
-from bearpit_server.game.wording import WORDS, players_of
+from bearpit_server.game.notices.wording import WORDS, players_of
 from bearpit_server.rules.notices import Kind
 
 NAMES = defaultdict(lambda: "somebody", {1: "ada", 2: "bob", 3: "eve"})

@@ -1,1 +1,1 @@
-"""The game around the exchange: players' money, instruments, the market's hours, announcements, proofs."""
+"""The game around the exchange: points, what operators set, codes, duels, a camp, ranks, notices, proofs."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bearpit_server.events.listeners import Here, Listener, Span
 from bearpit_server.events.records import Record
-from bearpit_server.game import badges
+from bearpit_server.game.ranks import badges
 from bearpit_server.storage.badges import LISTENS_TO
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bearpit_server.events.listeners import Here, Listener, Span
 from bearpit_server.events.records import Record
-from bearpit_server.game import notifications
+from bearpit_server.game.notices import notifications
 
 
 def sweep(span: Span, here: Here) -> Sequence[Record]:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from bearpit_server.events.listeners import Here, Listener
 from bearpit_server.events.log import Logged
 from bearpit_server.events.records import Record
-from bearpit_server.game import notifications
-from bearpit_server.game.wording import WORDS
+from bearpit_server.game.notices import notifications
+from bearpit_server.game.notices.wording import WORDS
 
 
 def handle(events: Sequence[Logged], here: Here) -> Sequence[Record]:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from bearpit_server.events.listeners import Here, Listener, Span
 from bearpit_server.events.records import Record
-from bearpit_server.game import referrals
-from bearpit_server.game.referrals import Terms
+from bearpit_server.game.codes import referrals
+from bearpit_server.game.codes.referrals import Terms
 from bearpit_server.storage import bulk
 
 _TRADED = """

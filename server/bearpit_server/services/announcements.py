@@ -9,8 +9,8 @@ from bearpit.v1.announcements_pb2_grpc import AnnouncementServiceServicer
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import StatusChange
-from bearpit_server.game import announcements
-from bearpit_server.game.announcements import Announced, Draft
+from bearpit_server.game.notices import announcements
+from bearpit_server.game.notices.announcements import Announced, Draft
 from bearpit_server.identity.callers import Caller, origin, signed_in
 from bearpit_server.rules.announcements import Audience, Priority
 from bearpit_server.rules.roles import Permission

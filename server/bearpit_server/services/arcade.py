@@ -8,9 +8,9 @@ from bearpit.v1 import arcade_pb2 as pb
 from bearpit.v1.arcade_pb2_grpc import ArcadeServiceServicer
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import arcade, machines
-from bearpit_server.game.arcade import Told, Wanted
-from bearpit_server.game.machines import Listed
+from bearpit_server.game.camp import arcade, machines
+from bearpit_server.game.camp.arcade import Told, Wanted
+from bearpit_server.game.camp.machines import Listed
 from bearpit_server.identity import players, service_tokens
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.identity.service_tokens import ARCADE_PLAY

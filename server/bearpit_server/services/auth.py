@@ -7,8 +7,8 @@ import grpc
 from bearpit.v1 import auth_pb2 as pb
 from bearpit.v1.auth_pb2_grpc import AuthServiceServicer
 
-from bearpit_server.game import referrals
-from bearpit_server.game.referrals import Terms
+from bearpit_server.game.codes import referrals
+from bearpit_server.game.codes.referrals import Terms
 from bearpit_server.identity.authority import Authority, SignedIn
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.codes import normalise

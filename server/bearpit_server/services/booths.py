@@ -10,8 +10,8 @@ from bearpit.v1.booths_pb2_grpc import BoothServiceServicer
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
-from bearpit_server.game import booths
-from bearpit_server.game.booths import Figures, Listed, Terms, Visited
+from bearpit_server.game.camp import booths
+from bearpit_server.game.camp.booths import Figures, Listed, Terms, Visited
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin
 from bearpit_server.identity.names import MAX_PASSWORD, check_name

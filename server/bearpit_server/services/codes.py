@@ -7,10 +7,10 @@ from bearpit.v1 import codes_pb2 as pb
 from bearpit.v1.codes_pb2_grpc import CodeServiceServicer
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import codes, redeeming, referrals
-from bearpit_server.game.codes import Batch, Bounds, Draft, Gift, Redeemed
-from bearpit_server.game.redeeming import Brought
-from bearpit_server.game.referrals import Terms
+from bearpit_server.game.codes import codes, redeeming, referrals
+from bearpit_server.game.codes.codes import Batch, Bounds, Draft, Gift, Redeemed
+from bearpit_server.game.codes.redeeming import Brought
+from bearpit_server.game.codes.referrals import Terms
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.codes import Kind, Use, grouped, normalise

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from weakref import WeakValueDictionary
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import guesses
+from bearpit_server.game.codes import guesses
 from bearpit_server.identity.rates import Guesses
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.database import Database

@@ -11,11 +11,12 @@ from bearpit.v1 import market_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from bearpit_server.events.records import QuoteRecord, TradeRecord
-from bearpit_server.game import announcements, instruments, market, news
-from bearpit_server.game.announcements import Announced
-from bearpit_server.game.instruments import Supply
-from bearpit_server.game.market import Market as Hours
-from bearpit_server.game.news import Headline
+from bearpit_server.game.notices import announcements
+from bearpit_server.game.notices.announcements import Announced
+from bearpit_server.game.trading import instruments, market, news
+from bearpit_server.game.trading.instruments import Supply
+from bearpit_server.game.trading.market import Market as Hours
+from bearpit_server.game.trading.news import Headline
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.candles import PERIODS, Candle
 from bearpit_server.rules.refusals import invalid, not_found

@@ -11,8 +11,8 @@ from bearpit.v1 import notifications_pb2 as pb
 
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import InboxRecord, NotificationChange
-from bearpit_server.game import catch_up, notifications
-from bearpit_server.game.catch_up import CatchUp
+from bearpit_server.game.notices import catch_up, notifications
+from bearpit_server.game.notices.catch_up import CatchUp
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.notices import Kind, Preference, Unread
 from bearpit_server.rules.refusals import invalid

@@ -12,10 +12,10 @@ from bearpit.v1.pricing_pb2_grpc import PricingServiceServicer
 from bearpit_server.events.log import Origin
 from bearpit_server.exchange.listings import Listings
 from bearpit_server.exchange.standing import Standing
-from bearpit_server.game import news, pricing, recordings
-from bearpit_server.game.news import Draft
-from bearpit_server.game.pricing import Grouped
-from bearpit_server.game.recordings import Recorded
+from bearpit_server.game.trading import news, pricing, recordings
+from bearpit_server.game.trading.news import Draft
+from bearpit_server.game.trading.pricing import Grouped
+from bearpit_server.game.trading.recordings import Recorded
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.mechanisms import MECHANISMS
 from bearpit_server.rules.parameters import Parameter, as_text, schema

@@ -7,7 +7,7 @@ from typing import Protocol
 from bearpit.v1 import pricing_pb2 as pb
 
 from bearpit_server.exchange.listings import Listings
-from bearpit_server.game import pricing
+from bearpit_server.game.trading import pricing
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.services import wire
 from bearpit_server.storage.database import Database

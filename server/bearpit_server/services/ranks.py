@@ -11,10 +11,10 @@ from bearpit.v1 import ranks_pb2 as pb
 from bearpit.v1.ranks_pb2_grpc import RankServiceServicer
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import badges, boards, marks, ranks
-from bearpit_server.game.badges import Held
-from bearpit_server.game.boards import Entry, Moment, Standing, TeamEntry, Worth
-from bearpit_server.game.marks import Shown
+from bearpit_server.game.ranks import badges, boards, marks, ranks
+from bearpit_server.game.ranks.badges import Held
+from bearpit_server.game.ranks.boards import Entry, Moment, Standing, TeamEntry, Worth
+from bearpit_server.game.ranks.marks import Shown
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import Caller, origin, signed_in
 from bearpit_server.rules.ranking import IN_BPS, Board

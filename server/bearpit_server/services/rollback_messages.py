@@ -7,7 +7,7 @@ from typing import cast
 from bearpit.v1 import rollbacks_pb2 as pb
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from bearpit_server.game.listings import ListedTrade
+from bearpit_server.game.trading.listings import ListedTrade
 from bearpit_server.rollback.effects import Effects
 from bearpit_server.rollback.records import Told
 from bearpit_server.services import translate

@@ -12,8 +12,8 @@ from bearpit.v1.rollbacks_pb2_grpc import RollbackServiceServicer
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import Origin
 from bearpit_server.events.records import Record
-from bearpit_server.game import listings
 from bearpit_server.game.texts import NOTE, line
+from bearpit_server.game.trading import listings
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rollback import records, scope, survey, work

@@ -18,8 +18,8 @@ from bearpit_server.events.records import (
     WalletChange,
     WindowChange,
 )
-from bearpit_server.game import notifications
 from bearpit_server.game.duels.listing import alive
+from bearpit_server.game.notices import notifications
 from bearpit_server.identity.callers import signed_in
 from bearpit_server.rules.refusals import invalid
 from bearpit_server.services import translate, window_messages

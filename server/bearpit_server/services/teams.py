@@ -6,9 +6,9 @@ from bearpit.v1 import teams_pb2 as pb
 from bearpit.v1.teams_pb2_grpc import TeamServiceServicer
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import membership, teams
-from bearpit_server.game.membership import Change
-from bearpit_server.game.teams import Listed
+from bearpit_server.game.camp import membership, teams
+from bearpit_server.game.camp.membership import Change
+from bearpit_server.game.camp.teams import Listed
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.roles import Permission

@@ -11,14 +11,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from bearpit_server.events.log import Logged
 from bearpit_server.events.records import FillRecord, OrderRecord
-from bearpit_server.game.announcements import Announced
-from bearpit_server.game.doctor import Proof
-from bearpit_server.game.instruments import Supply
-from bearpit_server.game.listings import ListedTrade
-from bearpit_server.game.market import Market
-from bearpit_server.game.news import Headline
+from bearpit_server.game.notices.announcements import Announced
 from bearpit_server.game.players import Summary
-from bearpit_server.game.wallets import Movement, Wallet
+from bearpit_server.game.points.wallets import Movement, Wallet
+from bearpit_server.game.proofs.doctor import Proof
+from bearpit_server.game.trading.instruments import Supply
+from bearpit_server.game.trading.listings import ListedTrade
+from bearpit_server.game.trading.market import Market
+from bearpit_server.game.trading.news import Headline
 from bearpit_server.rules import roles
 from bearpit_server.rules.parameters import as_text
 from bearpit_server.rules.roles import Permission

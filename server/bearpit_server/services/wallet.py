@@ -5,10 +5,11 @@ import grpc
 from bearpit.v1 import wallet_pb2 as pb
 
 from bearpit_server.events.bus import Bus
-from bearpit_server.game import debts, instruments, transfers, wallets
-from bearpit_server.game.debts import ComebackTerms
-from bearpit_server.game.transfers import Terms
-from bearpit_server.game.wallets import DEBT, EVERYTHING, Movement
+from bearpit_server.game.points import debts, transfers, wallets
+from bearpit_server.game.points.debts import ComebackTerms
+from bearpit_server.game.points.transfers import Terms
+from bearpit_server.game.points.wallets import DEBT, EVERYTHING, Movement
+from bearpit_server.game.trading import instruments
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.services import translate

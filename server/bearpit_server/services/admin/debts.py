@@ -4,10 +4,10 @@
 from bearpit.v1 import admin_pb2 as pb
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import debts, wallets
 from bearpit_server.game import players as game_players
+from bearpit_server.game.points import debts, wallets
+from bearpit_server.game.points.wallets import DEBT, Movement
 from bearpit_server.game.texts import NOTE, line
-from bearpit_server.game.wallets import DEBT, Movement
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.rules.orders import EndReason

@@ -7,8 +7,8 @@ from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import market_pb2
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import instruments, ipo, market
-from bearpit_server.game.instruments import Change, Listing
+from bearpit_server.game.trading import instruments, ipo, market
+from bearpit_server.game.trading.instruments import Change, Listing
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
 from bearpit_server.services.idempotency import Done

@@ -7,7 +7,8 @@ from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import market_pb2
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import announcements, market, news
+from bearpit_server.game.notices import announcements
+from bearpit_server.game.trading import market, news
 from bearpit_server.services import translate
 from bearpit_server.services.admin.desk import AtDesk, Context
 from bearpit_server.services.admin.instruments import messages

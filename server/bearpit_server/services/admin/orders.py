@@ -5,8 +5,8 @@ from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import trading_pb2
 
 from bearpit_server.exchange.order_events import record_of_row
-from bearpit_server.game import instruments, listings
-from bearpit_server.game.listings import ListedOrder, Which
+from bearpit_server.game.trading import instruments, listings
+from bearpit_server.game.trading.listings import ListedOrder, Which
 from bearpit_server.identity import players
 from bearpit_server.identity.callers import origin
 from bearpit_server.rules.orders import OrderStatus

@@ -5,8 +5,8 @@ from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import auth_pb2
 
 from bearpit_server.events.log import Origin
-from bearpit_server.game import adjustments, wallets
 from bearpit_server.game import players as game_players
+from bearpit_server.game.points import adjustments, wallets
 from bearpit_server.identity import players, sign_ins
 from bearpit_server.identity.callers import origin, signed_in
 from bearpit_server.identity.names import check_name, check_password

@@ -9,8 +9,8 @@ from peewee import fn
 
 from bearpit_server.events import log
 from bearpit_server.events.log import Logged, Position
-from bearpit_server.game import doctor, doctor_rounds
-from bearpit_server.game.doctor_rounds import Found
+from bearpit_server.game.proofs import doctor, doctor_rounds
+from bearpit_server.game.proofs.doctor_rounds import Found
 from bearpit_server.rules.candles import QUARTER
 from bearpit_server.rules.orders import OrderStatus
 from bearpit_server.rules.refusals import invalid

@@ -1,0 +1,1 @@
+"""What a camp has beside the market: teams, booths, arcade machines."""

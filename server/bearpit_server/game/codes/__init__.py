@@ -1,0 +1,1 @@
+"""Codes that bring something, and newcomers whom somebody brings along."""

@@ -1,0 +1,1 @@
+"""What is said to players: by operators, by what happens, and after they were away."""

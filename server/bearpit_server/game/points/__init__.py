@@ -1,0 +1,1 @@
+"""What players have: given, sent, lent, and what brought it about."""

@@ -1,0 +1,1 @@
+"""The doctor: rules that must hold of everything there is, and who checks them when."""

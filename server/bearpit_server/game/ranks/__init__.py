@@ -1,0 +1,1 @@
+"""Who stands where, by which marks, and with which badges."""

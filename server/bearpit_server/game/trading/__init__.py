@@ -1,0 +1,1 @@
+"""What operators set of the market: instruments, hours, how prices form, headlines."""
