@@ -82,7 +82,7 @@ def show_one(facts: Sequence[tuple[str, Value]], wanted: Format | None = None, *
     if form is Format.TABLE:
         width = max(map(len, columns))
         for key, value in facts:
-            _echo(f"{key.replace('_', ' '):<{width}}  {_text(value) or 'none'}")
+            _echo(f"{key.replace('_', ' '):<{width}}  {_text(value, LISTED) or 'none'}")
     elif form is Format.TSV:
         for key, value in facts:
             _echo(f"{key}\t{_text(value)}")
@@ -149,13 +149,17 @@ def _object(columns: Sequence[str], row: Row) -> dict[str, Value]:
     }
 
 
-def _text(value: Value) -> str:
-    """A value in words."""
+LISTED = ", "
+"""Between the words of a list, for people: a line may end there."""
+
+
+def _text(value: Value, between: str = ",") -> str:
+    """A value in words; `between` those of a list."""
     if value is None:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return printable(",".join(value) if isinstance(value, list) else str(value))
+    return printable(between.join(value) if isinstance(value, list) else str(value))
 
 
 def _for_sheets(value: Value) -> str:
@@ -182,7 +186,9 @@ def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str]) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    texts = {column: [Text(_text(row[index])) for row in rows] for index, column in enumerate(columns)}
+    texts = {
+        column: [Text(_text(row[index], LISTED)) for row in rows] for index, column in enumerate(columns)
+    }
     widths = {column: max(len(column), *(t.cell_len for t in texts[column]), 0) for column in columns}
     console = Console(file=sys.stdout)
     if not console.is_terminal:

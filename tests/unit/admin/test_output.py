@@ -77,6 +77,18 @@ def test_a_table_shows_markup_as_it_is(capsys: pytest.CaptureFixture[str]) -> No
     assert "[red]ada[/red]" in capsys.readouterr().out
 
 
+def test_a_table_breaks_a_list_between_its_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    permissions = ["VIEW_ALL_PLAYERS", "GIVE_POINTS", "CREATE_CODES", "MANAGE_BOOTHS"]
+    show(("role", "permissions"), [("code_points_manager", permissions)], Format.TABLE)
+    said = capsys.readouterr().out
+    assert all(permission in said for permission in permissions)
+
+
 WIDE = ("id", "player", "note", "address", "stop_price")
 WIDE_ROWS = [
     (7, "house-trader-1", "a sentence that is too long for one line of a narrow terminal", "127.0.0.1", None)
