@@ -111,3 +111,16 @@ async def test_there_is_no_other_badge(venue: Venue, badge: str) -> None:
     operator = await venue.operator()
     request = pb.AwardBadgeRequest(player="operator", badge=badge)
     assert (await refused(operator.ranks.AwardBadge(request))).reason == "NOT_FOUND"
+
+
+async def test_a_place_that_more_share_than_it_has_seats_earns_nothing(venue: Venue) -> None:
+    operator = await venue.operator()
+    for number in range(12):
+        await venue.player(f"equal{number}", 1_000)
+    await venue.player("poor", 500)
+    await operator.ranks.RefreshRanks(pb.RefreshRanksRequest())
+    given = "SELECT badge, count(*) FROM badges WHERE badge IN ('on-top', 'top-ten') GROUP BY 1"
+    assert venue.rows(given) == []
+    await venue.player("rich", 5_000)
+    await operator.ranks.RefreshRanks(pb.RefreshRanksRequest())
+    assert venue.rows(given) == [("on-top", 1)]

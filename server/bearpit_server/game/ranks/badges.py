@@ -59,13 +59,16 @@ def award_feats(edition: RankEdition) -> None:
 
 
 def _leading(edition: RankEdition) -> dict[str, list[int]]:
-    """Who is in front: among more than ten, of two or more, and of those who have gained."""
+    """Who is in front: among more than ten, of two or more, and of those who have gained.
+
+    A place that more share than it has seats earns nothing: at the beginning all are worth the same.
+    """
     leaders: dict[str, list[int]] = {}
     richest = _top(edition, Board.NET_WORTH)
-    if edition.players > LEADERS:
-        leaders["top-ten"] = [player for player, _, rank in richest if rank <= LEADERS]
-    if edition.players > 1:
-        leaders["on-top"] = [player for player, _, rank in richest if rank == 1]
+    for badge, seats in (("top-ten", LEADERS), ("on-top", 1)):
+        seated = [player for player, _, rank in richest if rank <= seats]
+        if edition.players > seats and len(seated) <= seats:
+            leaders[badge] = seated
     for badge, board, over in (
         ("day-winner", Board.DAY, edition.closes_day),
         ("window-winner", Board.WINDOW, edition.closes_window),
