@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, timedelta
 
 import grpc
 import pytest
@@ -104,6 +104,23 @@ async def test_what_is_urgent_takes_the_wall_while_it_stands(screens: Screens, s
         await app.paint()
         await sees(pilot, app, "player-1")
         assert "Fire drill" not in text_of(app)
+
+
+async def test_after_a_minute_what_is_urgent_stands_among_the_news() -> None:
+    fire = Announcement(9, "Fire drill", "root", NOW, None, "Leave the building.", Priority.URGENT)
+    moment = [NOW]
+
+    def urgent(wall: Wall) -> None:
+        furnish(wall)
+        wall.status = replace(wall.status, announcements=(fire,))
+
+    app = BoardApp(filled(urgent), clock=lambda: moment[0], zone=UTC, frame_seconds=0.0)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await sees(pilot, app, "Leave the building")
+        moment[0] += timedelta(seconds=61)
+        await app.paint()
+        await sees(pilot, app, "‼ Fire drill")
+        assert "Leave the building" not in text_of(app)
 
 
 async def test_it_says_so_when_the_server_is_away_and_goes_on() -> None:

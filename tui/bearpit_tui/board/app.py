@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import ClassVar
 
 from bearpit.client import BearpitError
@@ -21,6 +21,8 @@ from textual.content import Content, Span
 from textual.widgets import Markdown, Static
 
 FRAME_SECONDS = 0.25
+WHOLE_WALL = timedelta(minutes=1)
+"""How long an urgent announcement hides all else."""
 Watch = Callable[[Wall, Callable[[], None]], Awaitable[None]]
 """Fills the wall and says when it has, until cancelled. Raises BearpitError when it may not."""
 
@@ -73,6 +75,7 @@ class BoardApp(Coloured):
         self._changed = asyncio.Event()
         self._shown: dict[str, tuple[str, Sequence[Span]]] = {}
         self._told = 0
+        self._told_at = clock()
 
     def compose(self) -> ComposeResult:
         yield Static(id="header")
@@ -141,10 +144,13 @@ class BoardApp(Coloured):
             widget.update(content, layout=False)
 
     async def _interrupt(self) -> None:
-        """What is urgent takes the wall for as long as it stands."""
-        one = self.wall.urgent
-        self.query_one("#urgent").set_class(one is not None, "-on")
-        if one is not None and one.announcement_id != self._told:
+        """What is urgent takes the wall for a minute; then it stands among the news, as long as it holds."""
+        one, now = self.wall.urgent, self._clock()
+        is_new = one is not None and one.announcement_id != self._told
+        if is_new:
+            self._told_at = now
+        self.query_one("#urgent").set_class(one is not None and now - self._told_at < WHOLE_WALL, "-on")
+        if one is not None and is_new:
             self._told = one.announcement_id
             self.query_one("#urgent-title", Static).update(Content(one.title))
             await self.query_one("#urgent-words", Markdown).update(one.body)

@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 
 from bearpit_tui.board.model import Board, Place, Wall
 from bearpit_tui.details.window import COUNTED_DOWN
-from bearpit_tui.model import LinkState, Phase, Quote
+from bearpit_tui.model import LinkState, Phase, Priority, Quote
 from bearpit_tui.moments import when
 from bearpit_tui.widgets.money import arrow, compact, money, percent, signed_percent
 from bearpit_tui.windows import UNDER_WAY
@@ -121,8 +121,9 @@ def tape(wall: Wall, width: int) -> Content:
 def words(wall: Wall, height: int) -> Content:
     """What the operators say and the latest headlines, one a line."""
     lines = [
-        Content.styled("» ", "$text-accent bold") + Content.styled(one.title, "bold")
-        for one in wall.status.announcements
+        Content.styled("‼ " if one.priority is Priority.URGENT else "» ", "$text-accent bold")
+        + Content.styled(one.title, "$text-warning bold" if one.priority is Priority.URGENT else "bold")
+        for one in sorted(wall.status.announcements, key=lambda one: -one.priority)
     ]
     lines += [Content.styled("• ", DIM) + Content(one.text) for one in wall.status.headlines]
     if not lines:
