@@ -206,7 +206,7 @@ async def test_a_duel_that_went_wrong_is_told_loudly(app: BearpitApp, gateway: F
         await visit.sees("1 WENT WRONG: tell the operators")
         await visit.press("tab")
         await visit.sees("IT DID NOT GO AS IT MUST")
-        await visit.sees("rock is not what was committed")
+        await visit.sees("rock is not what")
 
 
 async def test_in_debt_it_says_why_not(app: BearpitApp, gateway: FakeGateway) -> None:

@@ -202,10 +202,12 @@ class DuelsPage(Page):
             self._show_why()
         if before is None or before.duels is not state.duels:
             self._show_open()
-            past = {one.duel_id for one in before.duels.mine if one.over} if before is not None else set()
-            ended = [one for one in state.duels.mine if one.over and one.duel_id not in past]
-            if ended:
-                if before is not None and before.duels.loaded:
+            over = [one for one in state.duels.mine if one.over]
+            known = [one for one in before.duels.mine if one.over] if before is not None else []
+            if over != known:
+                past = {one.duel_id for one in known}
+                ended = [one for one in over if one.duel_id not in past]
+                if ended and before is not None and before.duels.loaded:
                     self._just_over = ended[0]
                 self._show_over()
             self.call_after_refresh(self._ask_moves)
@@ -463,7 +465,7 @@ def _about(one: Duel, me: str, now: datetime, width: int) -> Iterator[Line]:
             "IT DID NOT GO AS IT MUST. Show the operators what follows, and the duel's number.", width, "warn"
         )
     elif one.verified and one.ending in PLAYED:
-        yield [("✓ verified by this machine", ("up",))]
+        yield [("✓ verified by this machine", ("strong",))]
     yield [("Stakes  ", ("muted",)), (f"{money(one.stake_cents)} each", ())]
     if not one.over:
         yield from wrapped(
@@ -482,7 +484,7 @@ def _about(one: Duel, me: str, now: datetime, width: int) -> Iterator[Line]:
     if one.over and one.findings:
         yield []
         for holds, words in one.findings:
-            yield [("✓ " if holds else "✗ ", ("up",) if holds else ("warn",)), *_first(words, width - 2)]
+            yield [("✓ " if holds else "✗ ", ("muted",) if holds else ("warn",)), *_first(words, width - 2)]
             for line in list(wrapped(words, width - 2))[1:]:
                 yield [("  ", ()), *line]
         yield []

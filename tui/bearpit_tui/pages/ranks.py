@@ -282,14 +282,14 @@ class RanksPage(Page):
         return frozenset(names)
 
     def _entitle(self, total: int) -> None:
-        table = self.table
-        table.border_title = self.board.value
-        if self.edition is None or not total:
-            table.border_subtitle = ""
-            return
-        last = min(self.first + table.lines - 1, total)
-        counted = f"{self.edition.at.astimezone(self.zone):%H:%M:%S}"
-        table.border_subtitle = f"{self.first:,} to {last:,} of {total:,} · counted {counted}"
+        table, below = self.table, ""
+        if self.edition is not None and total:
+            last = min(self.first + table.lines - 1, total)
+            counted = f"{self.edition.at.astimezone(self.zone):%H:%M:%S}"
+            below = f"{self.first:,} to {last:,} of {total:,} · counted {counted}"
+        # Setting a title paints the whole table again, though it be the same.
+        if (self.board.value, below) != (table.border_title, table.border_subtitle):
+            table.border_title, table.border_subtitle = self.board.value, below
 
     # Moving about -------------------------------------------------------------------------------------
 
