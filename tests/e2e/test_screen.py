@@ -15,10 +15,13 @@ from pathlib import Path
 
 import pytest
 from bearpit.client import BearpitError, Client, connect
+from bearpit.client.duels import Duelist, Secrets
 from bearpit.v1 import admin_pb2, codes_pb2, trading_pb2, wallet_pb2
 from bearpit.v1.announcements_pb2 import AnnounceRequest, WithdrawAnnouncementRequest
 from bearpit.v1.market_pb2 import PRIORITY_URGENT
 from bearpit_tui.app import BearpitApp
+from bearpit_tui.pages.duel_forms import MoveScreen
+from bearpit_tui.pages.duels import DuelsPage
 from bearpit_tui.pages.wallet import WalletPage
 from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.remote import connector
@@ -382,6 +385,33 @@ async def fill(player: Player, **fields: str) -> None:
 def terminal(player: Player) -> str:
     """What stands in the terminal."""
     return "\n".join(strip.text for strip in player.app.screen._compositor.render_strips())
+
+
+async def test_a_duel_is_played_between_a_screen_and_a_client(server: Server, tmp_path: Path) -> None:
+    async with playing(server.address, "ida") as player, another(server.address, "joe") as joe:
+        duelist = Duelist(joe, Secrets(tmp_path / "joe"))
+        await player.press("d")
+        await player.until(lambda: isinstance(player.app.screen, DuelsPage))
+        page = player.app.screen
+        assert isinstance(page, DuelsPage)
+        await duelist.challenge(20_00, "scissors", "ida")
+        await player.until(lambda: page.open.rows)
+        await player.press("a")
+        await player.until(lambda: isinstance(player.app.screen, MoveScreen))
+        await player.press("r")
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            async for frame in joe.stream_duels():
+                duels = frame.snapshot if frame.HasField("snapshot") else frame.update
+                await duelist.reveal_all(duels)
+                if any(duel.winner_name for duel in duels.mine):
+                    break
+        await player.until(lambda: page.finished.rows)
+        (over,) = page.finished.rows
+        assert (over.winner, over.verified) == ("ida", True)
+        await player.until(lambda: page.query_one(MessageLine).notice is not None)
+        notice = page.query_one(MessageLine).notice
+        assert notice is not None
+        assert notice.text == "You won +20.00: your rock beats joe's scissors · verified"
 
 
 def preview(player: Player) -> str:

@@ -222,8 +222,8 @@ async def test_escape_puts_headlines_away_and_n_still_has_them(app: BearpitApp, 
         table.screen.tick()
         assert table.banner("headline") == ""
         await table.press("n")
-        assert "moves FLUX ECHO\nFlux finds oil under its own head office; engineers" in reading(table)
-        assert reading(table).index("Flux finds") < reading(table).index("Rain is expected")
+        await table.until(lambda: "moves FLUX, ECHO" in text_of(app))
+        assert text_of(app).index("Flux finds") < text_of(app).index("Rain is expected")
 
 
 # Results and windows ------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ MECHANISMS = {
     "window_ticket": chosen("NOVA", "b"),
     "results": chosen("NOVA", "r"),
     "windows": chosen("NOVA", "W"),
-    "headlines": chosen("AAPL", "n"),
+    "headlines": chosen("AAPL"),
 }
 
 
