@@ -161,9 +161,7 @@ _SAYINGS: Mapping[str, Callable[[Numbers], str]] = {
     "BELOW_MINIMUM": _minimum,
     "IN_DEBT": _debt,
     "PLAYER_FROZEN": _plain("You, or who it is for, can only look at the moment. Ask the operators why."),
-    "NOT_BROKE": _plain(
-        "You have too much for a loan to begin again: it is for those who have nothing."
-    ),
+    "NOT_BROKE": _plain("You have too much for a loan to begin again: it is for those who have nothing."),
     "NOT_WHILE_IMPERSONATING": _plain("That is the player's own to do. Looking is all that you can do here."),
     "CODE_MISTYPED": _plain("There is a slip in the code. Look at it again; 0 and O count as the same."),
     "CODE_UNKNOWN": _plain(
