@@ -25,8 +25,10 @@ TRADE, PLAYER = pb.ROLLBACK_LEVEL_TRADE, pb.ROLLBACK_LEVEL_PLAYER
 REFUSE, DEBT, HOUSE = pb.SHORTAGE_POLICY_REFUSE, pb.SHORTAGE_POLICY_DEBT, pb.SHORTAGE_POLICY_HOUSE
 DONE, RUNNING = pb.ROLLBACK_STATE_DONE, pb.ROLLBACK_STATE_RUNNING
 TABLES = (
-    "postings", "accounts", "orders", "trades", "events", "requests", "rollbacks", "reversals", "earmarks",
+    "postings", "accounts", "orders", "trades", "requests", "rollbacks", "reversals", "earmarks",
     "instruments",
+    # Badges and ranks follow what was done before, in their own time.
+    "(SELECT * FROM events WHERE type NOT LIKE 'badge.%%' AND type NOT LIKE 'rank.%%')",
 )  # fmt: skip
 
 

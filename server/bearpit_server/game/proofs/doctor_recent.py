@@ -3,7 +3,8 @@
 Accounts and open orders are checked whole each time. Of the history only what has come since a mark is
 looked at, which with all that was proved before it proves the same: when every new posting follows from
 the one before it and each balance is what the latest one told, replaying all of them gives the balances.
-What is tampered with in old history afterwards is found by `doctor.check` alone.
+What is tampered with in old history afterwards is found by `doctor.check` alone, and so is what is wrong
+with codes, booths and machines, whose postings are few and have other dates than what they belong to.
 
 The cost follows what is new and the number of accounts; the trades alone are scanned whole, for their
 dates and for the earlier fills of orders that traded again. Of 15,000 new trades on one core, with 6,000
@@ -13,7 +14,7 @@ accounts: 1 s after 300,000 trades and 3 s after 2,000,000, where the full proof
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from bearpit_server.game.proofs import doctor, doctor_duels
+from bearpit_server.game.proofs import doctor, doctor_camp, doctor_duels
 from bearpit_server.game.proofs.doctor import Proof
 from bearpit_server.game.proofs.doctor_rule import Rule, narrowed
 from bearpit_server.storage import bulk
@@ -92,6 +93,8 @@ def rules(since: Mark) -> tuple[Rule, ...]:
         narrowed(doctor.CANDLES, quarters, candles),
         _sequences(since.xid),
         narrowed(doctor.TRANSFERS, transfers, dated),
+        narrowed(doctor_camp.LOANS, postings),
+        doctor_camp.DEBTS,
         *doctor_duels.recent(moment),
     )
 
