@@ -355,7 +355,7 @@ async def test_announcements_and_the_closing_are_told(server: Server) -> None:
 
 
 async def test_a_restarted_server_is_found_again_with_all_orders(server: Server) -> None:
-    async with playing(server.address, "hal") as player:
+    async with playing(server.address, "olga") as player:
         await player.type("buy 5 ACME @ 10.00")
         await player.until(lambda: "is working" in player.said)
         await asyncio.to_thread(server.stop)
@@ -368,8 +368,8 @@ async def test_a_restarted_server_is_found_again_with_all_orders(server: Server)
         await player.until(lambda: player.screen.state.live)
         await player.until(lambda: len(player.screen.board.orders.rows) == 2)
         assert not player.screen.query_one("#trouble").display
-    async with another(server.address, "hal") as hal:
-        found = await hal.trading.ListOrders(trading_pb2.ListOrdersRequest())
+    async with another(server.address, "olga") as olga:
+        found = await olga.trading.ListOrders(trading_pb2.ListOrdersRequest())
         assert sorted(order.spec.quantity for order in found.orders) == [5, 7]
 
 
