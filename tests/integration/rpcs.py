@@ -39,12 +39,19 @@ async def send(
     return OK, frames
 
 
-async def outcome(channel: grpc.aio.Channel, path: str, bearer: str) -> tuple[grpc.StatusCode, str]:
+async def outcome(
+    channel: grpc.aio.Channel, path: str, bearer: str, *, again: bool = True
+) -> tuple[grpc.StatusCode, str]:
     """How an empty request ends: the code, and the reason of a refusal."""
     try:
         await _call(channel, path, [b""], bearer, [])
     except grpc.aio.AioRpcError as error:
-        return error.code(), BearpitError.from_rpc(error).reason
+        reason = BearpitError.from_rpc(error).reason
+        lost = error.code() is grpc.StatusCode.INTERNAL and not reason
+        if again and lost and METHODS[path].client_streaming:
+            # Ours has a reason always. Refused while its message is on the way, gRPC may lose the answer.
+            return await outcome(channel, path, bearer, again=False)
+        return error.code(), reason
     return OK, ""
 
 
