@@ -11,6 +11,7 @@ from importlib import import_module
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from bearpit_server.channels.addresses import Addresses
 from bearpit_server.channels.outbox import Outbox
@@ -31,11 +32,11 @@ from bearpit_server.game.notices import announcements, notifications
 from bearpit_server.game.points import debts
 from bearpit_server.game.proofs.doctor_rounds import Rounds, examine
 from bearpit_server.game.ranks import ranks
+from bearpit_server.gate import SERVER_OPTIONS, Gate
 from bearpit_server.identity import sign_ins, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Guesses, Rates
-from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.listeners import find as find_listeners
 from bearpit_server.rollback.runner import Runner
 from bearpit_server.rules.channels import Kind as ChannelKind
@@ -108,7 +109,8 @@ async def serve(
     rates = Rates(settings)
     guessing = Guessing(database, Guesses(settings))
     gate = Gate(authority, rates)
-    server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server.add_generic_rpc_handlers((gate,))
     try:
         if tls:
             port = server.add_secure_port(address, tls.credentials())
@@ -164,7 +166,7 @@ async def serve(
     notices = NotificationService(database, bus, exchange, streams.notifications)
     runner = Runner(database, bus, partial(examine, database), cancel_all, windows_changed)
     names = _add_services(
-        server,
+        gate.registry,
         auth=AuthService(authority, settings, guessing),
         market=market,
         trading=TradingService(exchange, database, streams),
@@ -184,7 +186,7 @@ async def serve(
         booths=BoothService(database, bus, settings, passwords, rates),
         arcade=ArcadeService(database, bus, settings),
     )
-    share_price_frames(market, server)
+    share_price_frames(market, gate.registry)
     chores: list[Chore] = [
         Chore("keeping the limits of duels", limits.SECONDS, Limits(database, bus).keep),
         Chore("logging wrong codes", GUESSES_SECONDS, guessing.log),
@@ -197,8 +199,9 @@ async def serve(
         Chore("announcing", announcements.LOOK_SECONDS, partial(announcements.publish, database, bus)),
     ]
     healths = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(healths, server)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    health_pb2_grpc.add_HealthServicer_to_server(healths, gate.registry)
+    reflected = reflection.aio.ReflectionServicer([*names, health.SERVICE_NAME, reflection.SERVICE_NAME])
+    add_ServerReflectionServicer_to_server(reflected, gate.registry)
 
     await follower.start()
     await listeners.start()

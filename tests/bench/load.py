@@ -23,7 +23,7 @@ import grpc
 import psycopg
 from bearpit.v1 import trading_pb2 as pb
 from bearpit.v1.trading_pb2_grpc import TradingServiceStub
-from bearpit_server.interceptors import SERVER_OPTIONS
+from bearpit_server.gate import SERVER_OPTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 120.0

@@ -38,10 +38,10 @@ from bearpit.v1.market_pb2_grpc import MarketServiceServicer, add_MarketServiceS
 from bearpit_server.events.bus import Bus
 from bearpit_server.events.records import QuoteRecord
 from bearpit_server.exchange.order_events import record_of, record_of_row
+from bearpit_server.gate import SERVER_OPTIONS, Gate
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.callers import Caller
 from bearpit_server.identity.rates import Rates
-from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.rules.roles import PLAYER, permissions_of
 from bearpit_server.services.market import Market
 from bearpit_server.services.streaming import MarketStreams, Streams, prices_frame, share_price_frames
@@ -317,10 +317,11 @@ def _ours(bus: Bus) -> grpc.aio.Server:
     streams = Streams(exchange, bus, cast(Database, None), recording, asyncio.get_running_loop())
     gate = Gate(cast(Authority, _Door()), Rates(Settings(), lambda: 0.0))
     gate._rates = cast(Rates, _NoLimits())  # a thousand streams are opened at once, from one address
-    server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
+    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server.add_generic_rpc_handlers((gate,))
     servicer = _MarketService(exchange, streams)
-    add_MarketServiceServicer_to_server(servicer, server)
-    share_price_frames(servicer, server)
+    add_MarketServiceServicer_to_server(servicer, gate.registry)
+    share_price_frames(servicer, gate.registry)
     return server
 
 

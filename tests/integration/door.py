@@ -24,11 +24,11 @@ from bearpit.v1 import (
     windows_pb2_grpc,
 )
 from bearpit_server.events.log import HOUSE_ORIGIN, Logged, newest
+from bearpit_server.gate import SERVER_OPTIONS, Gate
 from bearpit_server.identity import players, service_tokens, tokens
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.identity.rates import Guesses, Rates
-from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.rules.roles import PLAYER
 from bearpit_server.services.auth import AuthService
 from bearpit_server.services.guessing import Guessing
@@ -36,6 +36,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha.reflection_pb2_grpc import add_ServerReflectionServicer_to_server
 
 from tests.venue import PASSWORD, QUICK
 
@@ -130,24 +131,27 @@ class Door:
 
     async def serve(self, gate: Gate) -> str:
         """A server behind this gate; returns its address."""
-        server = grpc.aio.server(interceptors=[gate], options=SERVER_OPTIONS)
+        server = grpc.aio.server(options=SERVER_OPTIONS)
+        server.add_generic_rpc_handlers((gate,))
         guessing = Guessing(self.database, Guesses(self.settings, self.time.monotonic))
         auth = AuthService(self.authority, self.settings, guessing)
-        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, server)
-        market_pb2_grpc.add_MarketServiceServicer_to_server(self.market, server)
-        trading_pb2_grpc.add_TradingServiceServicer_to_server(StagedTrading(), server)  # type: ignore[abstract]
+        auth_pb2_grpc.add_AuthServiceServicer_to_server(auth, gate.registry)
+        market_pb2_grpc.add_MarketServiceServicer_to_server(self.market, gate.registry)
+        trading_pb2_grpc.add_TradingServiceServicer_to_server(StagedTrading(), gate.registry)  # type: ignore[abstract]
         bare_wallet = wallet_pb2_grpc.WalletServiceServicer()  # type: ignore[abstract]
-        wallet_pb2_grpc.add_WalletServiceServicer_to_server(bare_wallet, server)
+        wallet_pb2_grpc.add_WalletServiceServicer_to_server(bare_wallet, gate.registry)
         bare_admin = admin_pb2_grpc.AdminServiceServicer()  # type: ignore[abstract]
-        admin_pb2_grpc.add_AdminServiceServicer_to_server(bare_admin, server)
+        admin_pb2_grpc.add_AdminServiceServicer_to_server(bare_admin, gate.registry)
         bare_windows = windows_pb2_grpc.WindowServiceServicer()  # type: ignore[abstract]
-        windows_pb2_grpc.add_WindowServiceServicer_to_server(bare_windows, server)
+        windows_pb2_grpc.add_WindowServiceServicer_to_server(bare_windows, gate.registry)
         bare_pricing = pricing_pb2_grpc.PricingServiceServicer()  # type: ignore[abstract]
-        pricing_pb2_grpc.add_PricingServiceServicer_to_server(bare_pricing, server)
+        pricing_pb2_grpc.add_PricingServiceServicer_to_server(bare_pricing, gate.registry)
         bare_rollbacks = rollbacks_pb2_grpc.RollbackServiceServicer()  # type: ignore[abstract]
-        rollbacks_pb2_grpc.add_RollbackServiceServicer_to_server(bare_rollbacks, server)
-        health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), server)
-        reflection.enable_server_reflection(["bearpit.v1.AuthService"], server)
+        rollbacks_pb2_grpc.add_RollbackServiceServicer_to_server(bare_rollbacks, gate.registry)
+        health_pb2_grpc.add_HealthServicer_to_server(health.aio.HealthServicer(), gate.registry)
+        add_ServerReflectionServicer_to_server(
+            reflection.aio.ReflectionServicer(["bearpit.v1.AuthService"]), gate.registry
+        )
         self.address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         await server.start()
         self._exits.push_async_callback(server.stop, None)

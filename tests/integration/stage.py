@@ -29,10 +29,10 @@ from bearpit_server.events.bus import Bus
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.events.records import OrderChange, QuoteRecord, TradeRecord, WalletChange
 from bearpit_server.exchange import order_events
+from bearpit_server.gate import SERVER_OPTIONS, Gate
 from bearpit_server.identity.authority import Authority
 from bearpit_server.identity.callers import Caller
 from bearpit_server.identity.rates import Rates
-from bearpit_server.interceptors import SERVER_OPTIONS, Gate
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.orders import OrderStatus
@@ -124,12 +124,13 @@ class Stage:
         self.streams = Streams(self.exchange, self.bus, database, recording, asyncio.get_running_loop())
         settings = Settings()
         self.gate = Gate(cast(Authority, _Door()), Rates(settings))
-        self.server = grpc.aio.server(interceptors=[self.gate], options=SERVER_OPTIONS)
+        self.server = grpc.aio.server(options=SERVER_OPTIONS)
+        self.server.add_generic_rpc_handlers((self.gate,))
         market = _MarketService(self.exchange, database, self.streams)
-        add_MarketServiceServicer_to_server(market, self.server)
-        share_price_frames(market, self.server)
-        add_TradingServiceServicer_to_server(_TradingService(self.streams), self.server)  # type: ignore[abstract]
-        add_WalletServiceServicer_to_server(_WalletService(self.streams), self.server)  # type: ignore[abstract]
+        add_MarketServiceServicer_to_server(market, self.gate.registry)
+        share_price_frames(market, self.gate.registry)
+        add_TradingServiceServicer_to_server(_TradingService(self.streams), self.gate.registry)  # type: ignore[abstract]
+        add_WalletServiceServicer_to_server(_WalletService(self.streams), self.gate.registry)  # type: ignore[abstract]
         self.address = f"127.0.0.1:{self.server.add_insecure_port('127.0.0.1:0')}"
         self.exits = AsyncExitStack()
         self._ids = count(1)

@@ -6,8 +6,8 @@ import grpc
 import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import admin_pb2, auth_pb2, codes_pb2, market_pb2
+from bearpit_server.gate import Gate
 from bearpit_server.identity.service_tokens import SCOPES
-from bearpit_server.interceptors import Gate
 from bearpit_server.rules.roles import ADMIN, ROLES, Permission, permissions_of
 from bearpit_server.services.permissions import ACCESS
 

@@ -7,7 +7,7 @@ import grpc
 import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
-from bearpit_server import interceptors
+from bearpit_server import gate
 
 from tests.integration.door import Door
 from tests.venue import PASSWORD
@@ -109,7 +109,7 @@ async def test_orders_on_a_stream_are_let_in_later_rather_than_refused(
         waited.append(seconds)
         door.time.pass_by(seconds=seconds + 1e-6)
 
-    monkeypatch.setattr(interceptors, "sleep", sleep)
+    monkeypatch.setattr(gate, "sleep", sleep)
     entries = [
         trading_pb2.EnterOrdersRequest(correlation=i, place=trading_pb2.PlaceOrderRequest()) for i in range(5)
     ]
@@ -129,7 +129,7 @@ async def test_a_long_page_counts_as_many_short_ones_and_waits_for_it(
         waits.append(round(seconds, 3))
         door.time.pass_by(seconds=seconds)
 
-    monkeypatch.setattr(interceptors, "sleep", pass_by)
+    monkeypatch.setattr(gate, "sleep", pass_by)
     ada = await door.player("ada")
     await door.set(rate_player_per_second=20)
     for page_size in (100, 1_000, 1_000):  # 1, 10 and 10 calls
@@ -140,7 +140,7 @@ async def test_a_long_page_counts_as_many_short_ones_and_waits_for_it(
 
 
 async def test_a_player_may_open_so_many_streams_at_once(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(interceptors, "MAX_STREAMS", 2)
+    monkeypatch.setattr(gate, "MAX_STREAMS", 2)
     ada, eve = await door.player("ada"), await door.player("eve")
 
     async def opened(client: Any) -> Any:

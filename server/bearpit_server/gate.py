@@ -10,12 +10,13 @@ from collections.abc import (
     AsyncIterator,
     Awaitable,
     Callable,
+    Iterable,
     Iterator,
     Mapping,
 )
 from contextlib import aclosing, contextmanager
 from contextvars import ContextVar
-from typing import NoReturn, TypeAlias, TypeVar, cast
+from typing import NoReturn, TypeAlias, cast
 
 import grpc
 from bearpit.v1 import trading_pb2
@@ -61,9 +62,6 @@ _Unary: TypeAlias = Callable[[object, Context], Awaitable[Message]]
 _Behaviour: TypeAlias = _Unary | Callable[[object, Context], AsyncGenerator[Message, None]]
 _Served: TypeAlias = Callable[..., Awaitable[object]]
 
-Q = TypeVar("Q")
-R = TypeVar("R")
-
 _metadata: ContextVar[tuple[tuple[str, str | bytes], ...]] = ContextVar("metadata", default=())
 
 
@@ -87,11 +85,13 @@ class _Stream:
             self.task.cancel()
 
 
-class Gate(grpc.aio.ServerInterceptor):
+class Gate(grpc.GenericRpcHandler):
     """Checks permission, token and rate of each call, parses its message, and translates its errors.
 
-    Each RPC is wrapped once, at its first call. What has to be asked of the database for a call is
-    remembered by the Authority, so most calls pass on a few look-ups.
+    Servicers are added to it, and it is the one handler that a server has: of methods that are added to a
+    server itself, grpc.aio waits for the next call of each, and looks through all of them at every call.
+    What has to be asked of the database for a call is remembered by the Authority, so most calls pass on a
+    few look-ups.
     """
 
     def __init__(self, authority: Authority, rates: Rates, accesses: Mapping[str, Access] = ACCESS) -> None:
@@ -107,22 +107,25 @@ class Gate(grpc.aio.ServerInterceptor):
         """Streams that are open now."""
         return len(self._streams)
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable["grpc.RpcMethodHandler[Q, R] | None"]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> "grpc.RpcMethodHandler[Q, R] | None":
-        """Called by gRPC for each call."""
-        method = handler_call_details.method
-        handler = self._handlers.get(method)
-        if handler is None:
-            plain = await continuation(handler_call_details)
-            if plain is None:  # gRPC answers UNIMPLEMENTED; not kept, for anybody can make up names
-                return None
-            handler = self._handlers[method] = self._guarded(method, cast(Handler, plain))
+    @property
+    def registry(self) -> grpc.aio.Server:
+        """What generated code adds servicers to, in place of a server."""
+        return cast(grpc.aio.Server, self)
+
+    def add_registered_method_handlers(self, service: str, handlers: Mapping[str, Handler]) -> None:
+        """Called by generated code; the last handler of a method counts."""
+        for name, handler in handlers.items():
+            method = f"/{service}/{name}"
+            self._handlers[method] = self._guarded(method, handler)
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[grpc.GenericRpcHandler]) -> None:
+        """Called by generated code, with the same handlers once more."""
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "Handler | None":
+        """Called by gRPC for each call; it answers UNIMPLEMENTED to a method that is not here."""
         # Handed on here because asking the context for it again would convert all of it once more.
         _metadata.set(handler_call_details.invocation_metadata)
-        return cast("grpc.RpcMethodHandler[Q, R]", handler)
+        return self._handlers.get(handler_call_details.method)
 
     async def watch(self) -> None:
         """End the streams of those whose sign-in has ended; runs until cancelled."""
