@@ -1,79 +1,89 @@
 """The statements that award badges: to all who have earned one, at once."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from bearpit_server.rules.badges import BADGES
+from bearpit_server.rules.badges import BADGES, Badge
 from bearpit_server.rules.ranking import ONE
 from bearpit_server.storage import bulk
 from bearpit_server.storage.models import database
 
-_SPAN = "(e.xid, e.id) > (%(after_xid)s, %(after_id)s) AND (e.xid, e.id) <= (%(until_xid)s, %(until_id)s)"
-_NEW = "NOT EXISTS (SELECT FROM badges h WHERE h.player_id = {player} AND h.badge = %(badge)s)"
-_FILLED = f"FROM events e WHERE {_SPAN} AND e.type = 'order.filled' AND e.owner_id IS NOT NULL"
-_SOLD = f"""
-SELECT DISTINCT ON (t.id) t.*, e.xid, e.id AS event_id FROM events e
-JOIN trades t ON t.id = (e.payload->>'trade_id')::int8 AND t.seller_id = e.owner_id
-WHERE {_SPAN} AND e.type = 'order.filled' AND {_NEW.format(player="e.owner_id")}
+_LACKS = "NOT EXISTS (SELECT FROM badges b WHERE b.player_id = {player} AND b.badge = %(badge)s)"
+_GAIN = "{t}.price_cents * {t}.quantity - {t}.seller_fee_cents - {t}.seller_cost_cents"
+_FILLED = "SELECT h.owner_id AS player_id, h.xid, h.id FROM heard h WHERE h.owner_id IS NOT NULL"
+_GAINED = f"""
+SELECT t.seller_id AS player_id, h.xid, h.id FROM heard h
+JOIN trades t ON t.id = (h.payload->>'trade_id')::int8 AND t.seller_id = h.owner_id
+WHERE {_LACKS.format(player="h.owner_id")} AND {_GAIN.format(t="t")} > 0
     AND NOT EXISTS (SELECT FROM reversals r WHERE r.trade_id = t.id)
 """
-_GAIN = "{t}.price_cents * {t}.quantity - {t}.seller_fee_cents - {t}.seller_cost_cents"
 
 
-def _told(kind: str, player: str, more: str = "") -> str:
-    """Players that events of a kind name in their payload."""
-    return (
-        f"SELECT (e.payload->>'{player}')::int8 AS player_id, e.xid, e.id FROM events e "
-        f"WHERE {_SPAN} AND e.type = '{kind}' {more}"
-    )
+def _told(player: str, more: str = "") -> str:
+    """Players that the events name in their payload."""
+    return f"SELECT (h.payload->>'{player}')::int8 AS player_id, h.xid, h.id FROM heard h {more}"
 
 
 _NAMES = json.dumps({badge.key: badge.name for badge in BADGES.values()})
 
 HEARD = {
-    "first-trade": f"SELECT e.owner_id AS player_id, e.xid, e.id {_FILLED} "
-    f"AND {_NEW.format(player='e.owner_id')}",
-    "opening-bell": f"SELECT e.owner_id AS player_id, e.xid, e.id {_FILLED}",
-    "first-profit": f"SELECT s.seller_id AS player_id, s.xid, s.event_id AS id FROM ({_SOLD}) s "
-    f"WHERE {_GAIN.format(t='s')} > 0",
+    "first-trade": ("order.filled", f"{_FILLED} AND {_LACKS.format(player='h.owner_id')}"),
+    "opening-bell": ("order.filled", _FILLED),
+    "first-profit": ("order.filled", _GAINED),
     # By orders, so that one order that meets ten others is one sale.
-    "ten-in-a-row": f"""
-SELECT s.seller_id AS player_id, s.xid, s.id FROM (
-    SELECT seller_id, min(xid) AS xid, min(event_id) AS id FROM ({_SOLD}) o GROUP BY seller_id
+    "ten-in-a-row": (
+        "order.filled",
+        f"""
+SELECT s.* FROM (
+    SELECT player_id, min(xid) AS xid, min(id) AS id FROM ({_GAINED}) g GROUP BY player_id
 ) s, LATERAL (
     SELECT count(*) AS sales, bool_and(gain > 0) AS all_gained FROM (
         SELECT sum({_GAIN.format(t="t")}) AS gain FROM (
-            SELECT * FROM trades WHERE seller_id = s.seller_id
+            SELECT * FROM trades WHERE seller_id = s.player_id
                 AND NOT EXISTS (SELECT FROM reversals r WHERE r.trade_id = trades.id)
             ORDER BY id DESC LIMIT 500
         ) t GROUP BY t.sell_order_id ORDER BY max(t.id) DESC LIMIT 10
     ) last
 ) l WHERE l.sales = 10 AND l.all_gained
 """,
-    "founder": f"""
-SELECT e.owner_id AS player_id, e.xid, e.id FROM events e
-JOIN trades t ON t.id = (e.payload->>'trade_id')::int8 AND t.buyer_id = e.owner_id AND t.seller_id = 0
+    ),
+    "founder": (
+        "order.filled",
+        f"""
+SELECT h.owner_id AS player_id, h.xid, h.id FROM heard h
+JOIN trades t ON t.id = (h.payload->>'trade_id')::int8 AND t.buyer_id = h.owner_id AND t.seller_id = 0
 JOIN instruments i ON i.id = t.instrument_id AND i.ipo_order_id = t.sell_order_id
-WHERE {_SPAN} AND e.type = 'order.filled' AND {_NEW.format(player="e.owner_id")}
+WHERE {_LACKS.format(player="h.owner_id")}
 """,
-    "first-blood": _told("duel.settled", "winner_id"),
-    "duellist": _told("duel.settled", "winner_id", "AND (e.payload->>'opponent_id')::int8 <> 0"),
-    "all-booths": f"""
-SELECT q.* FROM ({_told("booth.visited", "player_id")}) q
+    ),
+    "first-blood": ("duel.settled", _told("winner_id")),
+    "duellist": ("duel.settled", _told("winner_id", "WHERE (h.payload->>'opponent_id')::int8 <> 0")),
+    "all-booths": (
+        "booth.visited",
+        f"""
+SELECT q.* FROM ({_told("player_id")}) q
 WHERE (SELECT count(*) FROM booth_visits v JOIN booths b ON b.id = v.booth_id AND b.active
        WHERE v.player_id = q.player_id) >= greatest((SELECT count(*) FROM booths WHERE active), 1)
 """,
-    "code-breaker": _told("code.redeemed", "player_id"),
-    "recruiter": _told("referral.rewarded", "referrer_id"),
-    "generous": _told("transfer.made", "from_id"),
-    "comeback": _told("debt.comeback", "player_id"),
+    ),
+    "code-breaker": ("code.redeemed", _told("player_id")),
+    "recruiter": ("referral.rewarded", _told("referrer_id")),
+    "generous": ("transfer.made", _told("from_id")),
+    "comeback": ("debt.comeback", _told("player_id")),
 }
-"""Who has earned a badge in a part of the event log: players, and where in the log."""
-LISTENS_TO = (
-    "order.filled", "duel.settled", "booth.visited", "code.redeemed", "referral.rewarded", "transfer.made",
-    "debt.comeback",
-)  # fmt: skip
+"""What is heard of when a badge is earned, and who has earned it: players, and where in the log."""
+LISTENS_TO = tuple(sorted({kind for kind, _ in HEARD.values()}))
+
+_SPAN = "(e.xid, e.id) > (%(after_xid)s, %(after_id)s) AND (e.xid, e.id) <= (%(until_xid)s, %(until_id)s)"
+_KINDS = f"SELECT DISTINCT e.type FROM events e WHERE {_SPAN} AND e.type = ANY(%(kinds)s)"
+# Materialized, both: what was just heard is few rows, but no statistics know of it yet, and a plan that
+# looks at the same part of the log once for each player costs the exchange a part of its processor.
+_HEARD = f"""
+heard AS MATERIALIZED (
+    SELECT e.xid, e.id, e.owner_id, e.payload FROM events e WHERE {_SPAN} AND e.type = %(kind)s
+), earned AS MATERIALIZED ({{earned}}),
+"""
 
 _RANKED = f"""
 SELECT r.player_id, f.badge FROM rank_places_{{half}} r, LATERAL (VALUES
@@ -95,7 +105,7 @@ ORDER BY level DESC, player_id LIMIT 1
 # House bots and the staff win nothing. The events are written here as well: half of the players may double
 # what they have in the same minute.
 _AWARD = """
-WITH given AS (
+WITH {before} given AS (
     INSERT INTO badges (player_id, badge, at, first)
     SELECT player_id, badge, %(at)s, %(first)s FROM (
         SELECT DISTINCT p.id AS player_id, q.badge FROM ({earned}) q JOIN players p ON p.id = q.player_id
@@ -110,31 +120,31 @@ SELECT 'badge.awarded', 'player:' || g.player_id, 0, '', '', jsonb_build_object(
 FROM given g JOIN players p ON p.id = g.player_id
 """
 _FIRST = """
-SELECT q.player_id, %(badge)s AS badge FROM ({earned}) q JOIN players p ON p.id = q.player_id
+SELECT q.player_id, %(badge)s AS badge FROM earned q JOIN players p ON p.id = q.player_id
 WHERE p.id <> 0 AND NOT p.disabled AND p.roles && %(playing)s::text[] AND p.name NOT LIKE 'house-%%'
     AND NOT EXISTS (SELECT FROM badges WHERE badge = %(badge)s AND first AND revoked_at IS NULL)
 ORDER BY q.xid, q.id LIMIT 1
 """
+_EACH = "SELECT player_id, %(badge)s AS badge FROM earned"
 
 
 def heard(
-    badge: str,
-    first: bool,
+    badges: Iterable[Badge],
     after: tuple[int, int],
     until: tuple[int, int],
     at: datetime,
     playing: Sequence[str],
 ) -> None:
-    """Award a badge to those who have earned it in a part of the log; of a `first` one, to the first."""
-    earned = HEARD[badge]
-    inner = (
-        _FIRST.format(earned=earned) if first else f"SELECT player_id, %(badge)s AS badge FROM ({earned}) w"
-    )
-    _award(
-        inner,
-        badge=badge, first=first, after_xid=after[0], after_id=after[1], until_xid=until[0],
-        until_id=until[1], at=at, playing=[*playing],
-    )  # fmt: skip
+    """Award badges to those who have earned them in a part of the log; of a `first` one, to the first."""
+    span = {"after_xid": after[0], "after_id": after[1], "until_xid": until[0], "until_id": until[1]}
+    kinds = {kind for (kind,) in database.execute_sql(_KINDS, {**span, "kinds": [*LISTENS_TO]}).fetchall()}
+    for badge in badges:
+        kind, earned = HEARD[badge.key]
+        if kind in kinds:
+            _award(
+                _FIRST if badge.first else _EACH, _HEARD.format(earned=earned),
+                badge=badge.key, first=badge.first, kind=kind, at=at, playing=[*playing], **span,
+            )  # fmt: skip
 
 
 def ranked(edition: int, at: datetime, playing: Sequence[str]) -> None:
@@ -154,6 +164,6 @@ def give(players: Sequence[int], badge: str, first: bool, at: datetime, playing:
     _award(inner, badge=badge, first=first, at=at, playing=[*playing], players=[*players])
 
 
-def _award(earned: str, **params: object) -> None:
+def _award(earned: str, before: str = "", **params: object) -> None:
     """Give what is earned to those who do not have it, with an event for each."""
-    database.execute_sql(_AWARD.format(earned=earned), {**params, "names": _NAMES})
+    database.execute_sql(_AWARD.format(earned=earned, before=before), {**params, "names": _NAMES})

@@ -41,11 +41,9 @@ class Held:
 
 def award_heard(span: Span) -> None:
     """Award what was earned in a part of the event log."""
-    at = clock.now()
+    heard = [badge for badge in BADGES.values() if badge.kind is Kind.HEARD]
     after, until = (span.after.xid, span.after.id), (span.until.xid, span.until.id)
-    for badge in BADGES.values():
-        if badge.kind is Kind.HEARD:
-            storage.heard(badge.key, badge.first, after, until, at, PLAYING)
+    storage.heard(heard, after, until, clock.now(), PLAYING)
 
 
 def award_feats(edition: RankEdition) -> None:
