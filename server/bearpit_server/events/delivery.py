@@ -106,24 +106,24 @@ class Delivery:
     def _next(self, listener: Listener, row: ListenerRow) -> tuple[Sequence[Record], bool]:
         limit = 1 if row.careful else listener.most
         after, seen = Position(row.xid, row.id), Position(row.seen_xid, row.seen_id)
-        found, until = log.positions(after, limit, *listener.prefixes)
-        if not found:
+        ahead = log.ahead(after, seen, limit, *listener.prefixes)
+        if not ahead.count:
             # It need not reach the disk at once: nothing is lost if the same is looked for again.
             bulk.execute("SET LOCAL synchronous_commit = off")
-            _move(row, until, 0)
+            _move(row, ahead.until, 0)
             return (), False
-        row.published += sum(position > seen for position in found)
+        row.published += ahead.unseen
         try:
             with self._database.transaction():
-                records = self._hear(listener, Span(after, until), limit)
+                records = self._hear(listener, Span(after, ahead.until), limit)
         except Exception as error:
-            self._failed(listener, row, found[-1], error)
+            self._failed(listener, row, ahead.last, error)
             return (), row.retry_at is None
         if row.failed:
-            _forget_failures(row, Span(after, until))
+            _forget_failures(row, Span(after, ahead.until))
         row.attempts = 0
-        _move(row, until, len(found))
-        return records, len(found) == limit
+        _move(row, ahead.until, ahead.count)
+        return records, ahead.count == limit
 
     def _hear(self, listener: Listener, span: Span, limit: int) -> Sequence[Record]:
         here = Here(self._settings, frozenset(self._bus.watched))

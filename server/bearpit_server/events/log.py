@@ -4,8 +4,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import reduce
-from operator import or_
 from typing import Any
 
 import peewee as pw
@@ -15,6 +13,7 @@ from bearpit_server.rules.refusals import invalid
 from bearpit_server.storage import bulk
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Event as EventRow
+from bearpit_server.storage.models import database
 
 Payload = Mapping[str, object]
 
@@ -135,16 +134,35 @@ def read(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Logged]
     changes.
     """
     settled = bulk.oldest_running_transaction()
-    found = _logged(_ahead(_COLUMNS, after, settled, limit, type_prefixes))
-    return found, _read_up_to([event.position for event in found], after, settled, limit)
+    found = _logged(_ahead(_COLUMNS, after, settled, limit, type_prefixes).tuples())
+    last = found[-1].position if found else after
+    return found, _read_up_to(len(found), last, after, settled, limit)
 
 
-def positions(after: Position, limit: int, *type_prefixes: str) -> tuple[list[Position], Position]:
-    """As `read`, for who wants to know only where the next events are."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What comes next in the log, counted."""
+
+    count: int
+    unseen: int
+    """Of those, how many stand behind another place."""
+    last: Position
+    """Where the last of them stands."""
+    until: Position
+    """The place up to which the log has been read."""
+
+
+def ahead(after: Position, seen: Position, limit: int, *type_prefixes: str) -> Ahead:
+    """As `read`, for who wants to know only how much there is: it is counted where it stands."""
     settled = bulk.oldest_running_transaction()
-    rows = _ahead((EventRow.xid, EventRow.id), after, settled, limit, type_prefixes)
-    found = [Position(*row) for row in rows]
-    return found, _read_up_to(found, after, settled, limit)
+    found = _ahead((EventRow.xid, EventRow.id), after, settled, limit, type_prefixes).alias("found")
+    unseen = pw.SQL("count(*) FILTER (WHERE (xid, id) > (%s, %s))", (seen.xid, seen.id))
+    last = pw.SQL("(array_agg(xid ORDER BY xid DESC))[1], (array_agg(id ORDER BY xid DESC, id DESC))[1]")
+    [(count, unseen_count, xid, id_)] = (
+        pw.Select((found,), (pw.fn.count(pw.SQL("*")), unseen, last)).tuples().execute(database)
+    )
+    at = Position(xid, id_) if count else after
+    return Ahead(count, unseen_count, at, _read_up_to(count, at, after, settled, limit))
 
 
 def latest_positions(limit: int) -> list[Position]:
@@ -160,7 +178,7 @@ def latest_positions(limit: int) -> list[Position]:
 
 def _ahead(
     columns: Iterable[pw.Field], after: Position, settled: int, limit: int, type_prefixes: Iterable[str]
-) -> Iterable[tuple[Any, ...]]:
+) -> pw.ModelSelect:
     query = (
         EventRow.select(*columns)
         .where(bulk.after_position(after.xid, after.id), EventRow.xid < settled)
@@ -169,13 +187,12 @@ def _ahead(
     )
     if type_prefixes:
         query = query.where(_of_types(type_prefixes))
-    rows: Iterable[tuple[Any, ...]] = query.tuples()
-    return rows
+    return query
 
 
-def _read_up_to(found: Sequence[Position], after: Position, settled: int, limit: int) -> Position:
-    if len(found) == limit:
-        return found[-1]
+def _read_up_to(count: int, last: Position, after: Position, settled: int, limit: int) -> Position:
+    if count == limit:
+        return last
     # Not the transaction that is settled: one that a crash undid may give its number to another.
     return max(after, _last(EventRow.xid < settled))
 
@@ -203,8 +220,8 @@ def _last(*where: pw.Expression) -> Position:
     return Position(*row) if row else Position()
 
 
-def _of_types(prefixes: Iterable[str]) -> pw.Expression:
-    return reduce(or_, [EventRow.type.startswith(prefix) for prefix in prefixes])
+def _of_types(prefixes: Iterable[str]) -> pw.SQL:
+    return pw.SQL("type ^@ ANY(%s)", ([*prefixes],))  # begins with
 
 
 def newest(limit: int, type_prefix: str = "") -> list[Logged]:

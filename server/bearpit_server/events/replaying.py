@@ -54,8 +54,8 @@ def replay(name: str, from_event: str, farthest: int, known: Known, origin: Orig
         raise invalid(
             "from_event", f"{name} has heard up to {heard} and will hear what comes after it anyway"
         )
-    again, _ = log.positions(before, farthest, *known[name])
-    count = sum(position <= heard for position in again)
+    again = log.ahead(before, heard, farthest, *known[name])
+    count = again.count - again.unseen
     row.xid, row.id = row.seen_xid, row.seen_id = before.xid, before.id
     # What has been put before it and not been taken in is put before it anew.
     row.published = row.delivered + row.failed
@@ -118,7 +118,7 @@ def _standing(row: ListenerRow, known: Known) -> Standing:
     prefixes = known.get(row.name)
     place, waiting = Position(row.xid, row.id), 0
     if prefixes is not None:
-        waiting = len(log.positions(place, MOST_WAITING, *prefixes)[0])
+        waiting = log.ahead(place, place, MOST_WAITING, *prefixes).count
     return Standing(
         row.name, prefixes, place, row.published, row.delivered, row.failed, row.retried, row.last_error,
         row.retry_at, waiting,

@@ -105,6 +105,8 @@ _IN_SPAN = "(e.xid, e.id) > (%s, %s) AND (e.xid, e.id) <= (%s, %s) AND e.type = 
 
 _FILLED_PLAYERS = f"SELECT DISTINCT e.owner_id AS player_id FROM events e WHERE {_IN_SPAN}"
 
+# Each fill looks for its inbox by itself: what was just written has no statistics, and a join may be planned
+# that holds every fill against every inbox.
 # A fill is told if a notification of its order covers its number: the last one that begins at or before it.
 _FILLS = f"""
 SELECT f.owner_id, 1, 2,
@@ -129,7 +131,7 @@ FROM (
         max((e.payload ->> 'filled')::bigint) AS filled,
         (array_agg((e.payload ->> 'quantity')::bigint ORDER BY e.owner_sequence DESC))[1] AS wanted
     FROM events e
-    WHERE {_IN_SPAN} AND e.owner_id IN (SELECT i.player_id FROM inboxes i)
+    WHERE {_IN_SPAN} AND (SELECT true FROM inboxes i WHERE i.player_id = e.owner_id)
         AND coalesce((
             SELECT (n.data ->> 'until')::bigint FROM notifications n
             WHERE n.player_id = e.owner_id AND n.event_key > (e.subject || ':') COLLATE "C"
