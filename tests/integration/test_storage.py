@@ -79,6 +79,19 @@ def test_every_table_has_a_model(database: Database) -> None:
     assert tables - {model._meta.table_name for model in TABLES} == {"schema_migrations"}
 
 
+def test_no_index_on_accounts_depends_on_what_trading_changes(database: Database) -> None:
+    """Else every fill writes to each index of the table: PostgreSQL's rule for heap-only updates."""
+    depends = database.execute(
+        "SELECT DISTINCT i.indexrelid::regclass::text, a.attname FROM pg_index i "
+        "JOIN pg_depend d ON d.objid = i.indexrelid AND d.refobjid = i.indrelid "
+        "JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = d.refobjsubid "
+        "WHERE i.indrelid = 'accounts'::regclass"
+    ).fetchall()
+    indexed = {column for _, column in depends}
+    assert {"id", "owner_id", "kind"} <= indexed
+    assert not indexed & {"balance", "held", "version", "order_sequence", "cost_cents", "realised_cents"}
+
+
 def test_there_are_sixteen_free_shards_and_a_house(database: Database) -> None:
     assert [(row.id, row.owner, row.epoch) for row in Shard.select().order_by(Shard.id)] == [
         (n, "", 0) for n in range(16)
