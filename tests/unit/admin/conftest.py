@@ -10,6 +10,13 @@ from bearpit_admin import remote
 from tests.unit.admin.desk import Desk
 
 
+@pytest.fixture(autouse=True)
+def no_choice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The options before the command are kept for a process; others' commands may have run in this one."""
+    monkeypatch.setattr(remote.choice, "context", "")
+    monkeypatch.setattr(remote.choice, "server", "")
+
+
 @pytest.fixture
 def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
     """A server of canned answers, which the commands talk to. It lives on their own event loop."""
