@@ -6,7 +6,7 @@ import pytest
 from bearpit.client import Client
 from bearpit_server.storage.database import Database
 
-from tests.postgres import Postgres
+from tests.postgres import HASTY, Postgres
 from tests.venue import Venue
 from tests.venue import venue as open_venue
 
@@ -14,7 +14,7 @@ from tests.venue import venue as open_venue
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     """A PostgreSQL with a migrated template."""
-    server = Postgres(tmp_path_factory.mktemp("postgres") / "data")
+    server = Postgres(tmp_path_factory.mktemp("postgres") / "data", HASTY)
     yield server
     server.stop()
 

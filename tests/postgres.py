@@ -1,7 +1,7 @@
 """The real PostgreSQL, as tests use it: one server, and for each test a database of its own."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -12,13 +12,19 @@ from bearpit_server.storage.embedded import EmbeddedPostgres
 
 _numbers = count(1)
 
+HASTY = ("fsync = off", "full_page_writes = off", "autovacuum = off")
+"""For a thousand small databases that nobody wants back, each of which would be vacuumed in turn."""
+
 
 class Postgres:
     """A PostgreSQL with a migrated template, from which each test has a database of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, settings: Iterable[str] = ()) -> None:
         self._server = EmbeddedPostgres(folder)
         database = Database(self._server.url)
+        for setting in settings:
+            database.execute(f"ALTER SYSTEM SET {setting}")
+        database.execute("SELECT pg_reload_conf()")
         database.execute("CREATE DATABASE template")
         database.close()
         template = Database(self._url("template"))
