@@ -254,7 +254,7 @@ def prove(database: Database) -> None:
 
 def prepare(database: Database) -> None:
     """The first operator, and no limits on rates."""
-    create_first_operator(database, OPERATOR, PASSWORD)
+    create_first_operator(database, OPERATOR, PASSWORD, QUICK)
     with database.transaction():
         store(NO_LIMITS)
 

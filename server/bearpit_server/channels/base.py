@@ -6,6 +6,7 @@ import logging
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Protocol
 from uuid import UUID
@@ -99,14 +100,20 @@ _WORDS: dict[type[BaseException], str] = {
 }
 
 
-def client(trust: ssl.SSLContext | bool = True) -> httpx.AsyncClient:
+@cache
+def usual_authorities() -> ssl.SSLContext:
+    """Whom everybody trusts. Reading them takes as long as starting all the rest of a server."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def client(trust: ssl.SSLContext | None = None) -> httpx.AsyncClient:
     """Connections to the outside: nothing of the environment, no redirects, no cookies, none of them kept.
 
     A kept one could serve another name at the same number, to which its certificate does not belong. There
     is no timeout: `deliver` has one for all of it.
     """
     return httpx.AsyncClient(
-        verify=trust,
+        verify=trust or usual_authorities(),
         trust_env=False,
         follow_redirects=False,
         timeout=None,

@@ -4,6 +4,9 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+
+import httpx
 
 from bearpit_server.channels.base import Failure, Letter, Target, client, dump, read
 from bearpit_server.rules.channels import check_chat
@@ -36,7 +39,10 @@ class Telegram:
 
     def __init__(self, bot: Bot) -> None:
         self._bot = bot
-        self._client = client()
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        return client()  # once there is somebody to send to
 
     def check(self, address: str) -> str:
         """A user's id. Raises Refused INVALID_FIELD, or CHANNEL_NOT_OFFERED when there is no bot."""
@@ -77,7 +83,8 @@ class Telegram:
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
 
 
 def text_of(letter: Letter) -> str:

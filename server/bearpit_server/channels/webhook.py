@@ -6,6 +6,7 @@ import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from hashlib import sha256
 
 import httpx
@@ -59,11 +60,15 @@ class Webhook:
         self,
         addresses: Addresses,
         private_allowed: Callable[[], bool],
-        trust: ssl.SSLContext | bool = True,
+        trust: ssl.SSLContext | None = None,
     ) -> None:
         self._addresses = addresses
         self._private_allowed = private_allowed
-        self._client = client(trust)
+        self._trust = trust
+
+    @cached_property
+    def _client(self) -> httpx.AsyncClient:
+        return client(self._trust)  # once there is somebody to send to
 
     def check(self, address: str) -> str:
         """A URL. Raises Refused INVALID_FIELD or ADDRESS_NOT_ALLOWED."""
@@ -106,7 +111,8 @@ class Webhook:
 
     async def close(self) -> None:
         """End all connections."""
-        await self._client.aclose()
+        if "_client" in self.__dict__:
+            await self._client.aclose()
         self._addresses.close()
 
 

@@ -1,5 +1,7 @@
 """The first operator, made beside the server: everybody else is made by an operator."""
 
+from argon2 import PasswordHasher
+
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.identity import players
 from bearpit_server.identity.names import check_name, check_password
@@ -11,15 +13,19 @@ from bearpit_server.storage.models import HOUSE, Player
 from bearpit_server.storage.settings import Settings
 
 
-def create_first_operator(database: Database, name: str, password: str) -> None:
+def create_first_operator(
+    database: Database, name: str, password: str, parameters: PasswordHasher = STRONG
+) -> None:
     """Make the first operator in a migrated database, with the game's starting cash.
+
+    `parameters` are injectable because tests make many.
 
     Raises Refused ALREADY_EXISTS when there is an operator, or when the name is taken; INVALID_FIELD
     for a name or a password that cannot be.
     """
     check_name(name)
     check_password(password)
-    password_hash = STRONG.hash(password)
+    password_hash = parameters.hash(password)
     with database.transaction():
         # The house's row stands for the right to be first: of two at once the second waits, and sees.
         Player.select().where(Player.id == HOUSE).for_update().get()
