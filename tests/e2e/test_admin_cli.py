@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from bearpit.client import connect
 from bearpit.v1 import trading_pb2
-from bearpit_admin import remote
+from bearpit_admin import listing
 from bearpit_admin.app import app
 from bearpit_server.services.first_operator import create_first_operator
 from bearpit_server.storage.database import Database
@@ -336,7 +336,7 @@ def test_a_reader_that_leaves_early_is_no_fault() -> None:
 def test_lists_page_through_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(5):
         done("player", "create", f"page_{number}", "--cash", "0")
-    monkeypatch.setattr(remote, "PAGE", 2)
+    monkeypatch.setattr(listing, "PAGE", 2)
     names = [row["name"] for row in rows("player", "list", "--search", "page_", "--limit", "0")]
     assert names == [f"page_{number}" for number in range(5)]
     assert len(rows("player", "list", "--search", "page_", "--limit", "3")) == 3

@@ -398,7 +398,7 @@ async def test_what_clients_were_told_survives_the_server_being_killed(
         game.server.kill()
         await game.server.start()
 
-    for number in range(request.config.getoption("--crash-rounds", 15)):
+    for number in range(request.config.getoption("--crash-rounds", 6)):
         try:
             await load(game.traders, game.chance.randint(5, 60), restart)
             await until_trading(game.sweeper, *SYMBOLS)
@@ -421,7 +421,7 @@ async def test_what_clients_were_told_survives_postgresql_being_killed(
     fragile_game: Game, fragile: FragilePostgres
 ) -> None:
     game = fragile_game
-    for number in range(5):
+    for number in range(3):
         try:
             await load(game.traders, game.chance.randint(5, 80), fragile.kill)
             await fragile.start()

@@ -15,7 +15,7 @@ from tests.postgres import Postgres
 
 TRADES = 9_000
 A_CALL = 1_000
-KILLS = 6
+KILLS = 3
 
 
 async def wallet(address: str, name: str) -> wallet_pb2.Wallet:
