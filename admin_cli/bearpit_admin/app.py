@@ -46,6 +46,9 @@ from bearpit_admin.commands import (
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.needs import Marked
 
+TOO_LARGE = "Value out of range: "
+"""What a message says of a number that has more than its field's 32 or 64 bits."""
+
 
 class Commands(Marked):
     """The commands. A Failure, or one of a disk, is said in words on standard error."""
@@ -61,6 +64,10 @@ class Commands(Marked):
             if failure.hint:
                 typer.echo(f"  try: {failure.hint}", err=True)
             raise typer.Exit(failure.exit_code) from failure
+        except ValueError as error:
+            if not str(error).startswith(TOO_LARGE):
+                raise
+            raise typer.BadParameter(f"{str(error).removeprefix(TOO_LARGE)} is too large a number") from error
         except OSError as error:
             if error.errno == errno.EPIPE:  # a reader that has seen enough
                 raise

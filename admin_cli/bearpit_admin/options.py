@@ -23,10 +23,16 @@ PasswordFile = Annotated[
 ]
 PlayerName = Annotated[str, typer.Argument(metavar="NAME", help="The player's name.")]
 Symbol = Annotated[str, typer.Argument(metavar="SYMBOL", help="The instrument's symbol.")]
+GAME = "game"
+"""In place of an amount: the game's setting shall hold."""
+NAME_RULE = "3 to 24 of letters, digits, `_`, `-` and `.`."
+"""How players, booths, machines and tokens may be called."""
+Search = Annotated[str, typer.Option("--search", metavar="TEXT", help="Only names that contain this.")]
 PlayerFilter = Annotated[str, typer.Option("--player", "-p", metavar="NAME", help="Only this player's.")]
 SymbolFilter = Annotated[
     str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Only of this instrument.")
 ]
+ShareSymbol = Annotated[str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Whose shares.")]
 Settings = Annotated[
     list[str] | None,
     typer.Option(

@@ -92,7 +92,10 @@ def show_one(facts: Sequence[tuple[str, Value]], wanted: Format | None = None, *
     for part in parts:
         if part.rows:
             _echo(f"\n{part.name.replace('_', ' ')}:" if len(parts) > 1 else "")
-            show(part.columns, part.rows, form, part.spare)
+            if form is Format.TABLE:
+                _table(part.columns, list(part.rows), part.spare, whole=Format.JSON)
+            else:
+                show(part.columns, part.rows, form)
 
 
 class Lines:
@@ -125,6 +128,27 @@ class Lines:
 def tell(sentence: str, dry_run: bool = False, err: bool = False) -> None:
     """Say what was done, or with a dry run what would have been."""
     _echo(f"dry run, nothing changed: {sentence}" if dry_run else sentence, err)
+
+
+def tell_secret(sentence: str, secret: str, dry_run: bool, keep: str = "") -> None:
+    """Say what was done on standard error, so that standard output has the secret alone.
+
+    `keep`: what it is to be called when its owner is told to keep it.
+    """
+    once = f"; keep {keep}, it is not shown again" if keep and secret else ""
+    tell(sentence + once, dry_run, err=True)
+    if secret:
+        tell(secret)
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of them: "1 visit", "3 visits"."""
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
+def as_facts(columns: Sequence[str], row: Row) -> list[tuple[str, Value]]:
+    """A row of a listing as the facts of one thing."""
+    return list(zip(columns, row, strict=True))
 
 
 def moment_in(message: "Message", field: str) -> str | None:
@@ -180,7 +204,8 @@ FOLDED = 24
 """What is longer is folded into lines of at least this, where room is short."""
 
 
-def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str]) -> None:
+def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str], whole: Format = Format.CSV) -> None:
+    """`whole`: the form that has what there is no room for."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -215,7 +240,7 @@ def _table(columns: Sequence[str], rows: list[Row], spare: Sequence[str]) -> Non
     console.print(table)
     missing = [column.replace("_", " ") for column in columns if column not in shown]
     if missing and rows:
-        _echo(f"no room for: {', '.join(missing)}; -o csv has all", err=True)
+        _echo(f"no room for: {', '.join(missing)}; -o {whole} has all", err=True)
 
 
 def _that_fit(

@@ -75,6 +75,8 @@ def play(wishes: Wishes) -> int:
         address = house.open(loop)
         if wishes.headless:
             tell(f"playing at {address}; end it with ctrl+c")
+            tell(f"  join it: bearpit --server {address}")
+            tell(f"  run it: bearpit-admin --server {address} status")
             return house.watch(None)
         tell(f"playing at {address}; opening the screen")
         return house.watch(house.screen(address))

@@ -5,12 +5,12 @@ import atexit
 import os
 import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from bearpit_admin import session
 from bearpit_admin.exits import FOUND_BY, HINTS, IN_POINTS, OF_CODE, Exit, Failure
@@ -26,11 +26,9 @@ SERVER_VARIABLE = "BEARPIT_SERVER"
 TOKEN_VARIABLE = "BEARPIT_TOKEN"  # noqa: S105 - its name
 MARGIN_SECONDS = 60
 """A token that ends sooner is renewed before it is used."""
-PAGE = 1_000
 _WHOLE_NUMBER = re.compile(r"\d+")
 
 T = TypeVar("T")
-A = TypeVar("A")
 
 
 @dataclass(slots=True)
@@ -48,8 +46,13 @@ choice = Choice()
 def here() -> Context:
     """The context that holds: as chosen, with the server that was given for this once."""
     context = Contexts().get(choice.context)
-    server = choice.server or os.environ.get(SERVER_VARIABLE, "")
+    server = server_for_once()
     return Context(context.name, address_of(server), context.tls) if server else context
+
+
+def server_for_once() -> str:
+    """The server that is named in place of the context's; empty: none is."""
+    return choice.server or os.environ.get(SERVER_VARIABLE, "")
 
 
 def again(command: str) -> str:
@@ -227,28 +230,3 @@ def sentence(text: str) -> str:
     """The server's words as a sentence; a field's name stays as it is written."""
     names_field = text.partition(" ")[0].endswith(":")
     return (text if names_field else text[:1].upper() + text[1:]) + ("" if text.endswith((".", "?")) else ".")
-
-
-class Paged(Protocol):
-    """What the answers of lists have in common."""
-
-    @property
-    def next_page_token(self) -> str: ...
-
-
-P = TypeVar("P", bound=Paged)
-
-
-async def pages(
-    fetch: Callable[[int, str], Awaitable[P]], items: Callable[[P], Sequence[A]], limit: int
-) -> list[A]:
-    """A list's rows, page after page, up to `limit`; 0: all."""
-    found: list[A] = []
-    token = ""
-    while True:
-        missing = limit - len(found) if limit else PAGE
-        answer = await fetch(min(missing, PAGE), token)
-        found += items(answer)
-        token = answer.next_page_token
-        if not token or (limit and len(found) >= limit):
-            return found

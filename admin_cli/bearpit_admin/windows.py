@@ -2,7 +2,7 @@
 
 from bearpit_admin import wire
 from bearpit_admin.money import Points
-from bearpit_admin.output import Part, Row, Value, moment, moment_in
+from bearpit_admin.output import Part, Row, Value, as_facts, moment, moment_in
 from bearpit_admin.pairs import as_pairs
 
 COLUMNS = (
@@ -74,7 +74,7 @@ def facts_of(found: "wire.windows.Window") -> list[tuple[str, Value]]:
         found.settled,
         found.reversed,
     )
-    return list(zip(COLUMNS, values, strict=True))
+    return as_facts(COLUMNS, values)
 
 
 def sentence_of(window: "wire.windows.Window") -> str:

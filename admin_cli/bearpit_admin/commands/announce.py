@@ -2,19 +2,17 @@
 
 import sys
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
 from bearpit_admin.files import read_text
+from bearpit_admin.listing import listed
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output
-from bearpit_admin.output import Format, Row, Value, chosen, moment_in, show, show_one, tell
-from bearpit_admin.remote import pages, run
+from bearpit_admin.output import Format, Row, as_facts, chosen, moment_in, show, show_one, tell
+from bearpit_admin.remote import run
 from bearpit_admin.times import parse_moment, parse_span, timestamp
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="Announcements: to everybody, a team or a role.")
 
@@ -92,11 +90,7 @@ def send(
         expires_at=timestamp(parse_moment(until)) if until else None,
         validate_only=dry_run,
     )
-
-    async def work(client: "Client") -> "wire.announcements.AnnounceResponse":
-        return await client.announcements.Announce(request)
-
-    made = run(work).announcement
+    made = run(lambda client: client.announcements.Announce(request)).announcement
     which = f"announcement {made.announcement_id}" if made.announcement_id else "it"
     comes = f"; {which} comes out at {moment_in(made, 'starts_at')}" if _state(made) == "scheduled" else ""
     tell(f"announced{_to(made)}: {made.title}{comes}", dry_run)
@@ -116,31 +110,21 @@ def list_(
 
     Who may announce sees those to come, those that are over and the withdrawn ones as well.
     """
-
-    async def work(client: "Client") -> "list[wire.market.Announcement]":
-        return await pages(
-            lambda size, token: client.announcements.ListAnnouncements(
-                wire.announcements.ListAnnouncementsRequest(
-                    standing_only=standing, page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.announcements,
-            limit,
-        )
-
-    show(COLUMNS, [_row(found) for found in run(work)], output, SPARE)
+    announcements = listed(
+        lambda client: client.announcements.ListAnnouncements,
+        wire.announcements.ListAnnouncementsRequest(standing_only=standing),
+        lambda answer: answer.announcements,
+        limit,
+    )
+    show(COLUMNS, [_row(found) for found in announcements], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin announce show 12")
 def show_(announcement_id: AnnouncementId, output: Output = None) -> None:
     """Show an announcement with its text."""
     request = wire.announcements.GetAnnouncementRequest(announcement_id=announcement_id)
-
-    async def work(client: "Client") -> "wire.announcements.GetAnnouncementResponse":
-        return await client.announcements.GetAnnouncement(request)
-
-    found = run(work).announcement
-    facts: list[tuple[str, Value]] = list(zip(COLUMNS, _row(found), strict=True))
+    found = run(lambda client: client.announcements.GetAnnouncement(request)).announcement
+    facts = as_facts(COLUMNS, _row(found))
     form = chosen(output)
     if form is Format.TABLE:
         show_one(facts, form)
@@ -159,11 +143,7 @@ def withdraw(announcement_id: AnnouncementId, dry_run: DryRun = False) -> None:
     request = wire.announcements.WithdrawAnnouncementRequest(
         announcement_id=announcement_id, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.announcements.WithdrawAnnouncementResponse":
-        return await client.announcements.WithdrawAnnouncement(request)
-
-    found = run(work).announcement
+    found = run(lambda client: client.announcements.WithdrawAnnouncement(request)).announcement
     tell(f"withdrew announcement {found.announcement_id}: {found.title}", dry_run)
 
 

@@ -45,9 +45,5 @@ def approve(
 def _reject(rollback_id: int, yes: bool, dry_run: bool) -> None:
     confirm(f"Turn rollback {rollback_id} down?", yes, dry_run)
     request = wire.rollbacks.RejectRollbackRequest(rollback_id=rollback_id, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.rollbacks.RejectRollbackResponse":
-        return await client.rollbacks.RejectRollback(request)
-
-    found = run(work).rollback
+    found = run(lambda client: client.rollbacks.RejectRollback(request)).rollback
     tell(f"rejected rollback {found.rollback_id}, of {what_of(found)}", dry_run)

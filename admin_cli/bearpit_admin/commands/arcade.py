@@ -1,24 +1,30 @@
 """`bearpit-admin arcade`: machines that take points for plays and give them for scores."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points, parse_points
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Yes
-from bearpit_admin.output import Part, Row, Value, moment, moment_in, show, show_one, tell
+from bearpit_admin.options import GAME, LIMIT, NAME_RULE, DryRun, Limit, Output, PlayerFilter, Reason, Yes
+from bearpit_admin.output import (
+    Part,
+    Row,
+    as_facts,
+    moment,
+    moment_in,
+    show,
+    show_one,
+    tell,
+    tell_secret,
+)
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Arcade machines, their limits and statements.")
 
-GAME = "game"
-"""In place of an amount: the game's setting shall hold."""
 LIMITS = (
     "play_take_cents", "play_give_cents", "player_day_take_cents", "player_day_give_cents", "day_take_cents",
     "day_give_cents",
@@ -44,9 +50,7 @@ SPARE = ("last_transaction_at", "created_at", "id")
     epilog="Example: bearpit-admin arcade create pinball --play-take 5 --play-give 50 > pinball.token"
 )
 def create(
-    name: Annotated[
-        str, typer.Argument(metavar="MACHINE", help="3 to 24 of letters, digits, `_`, `-` and `.`.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="MACHINE", help=NAME_RULE)],
     play_take: PlayTake = "",
     play_give: PlayGive = "",
     player_day_take: PlayerDayTake = "",
@@ -62,41 +66,27 @@ def create(
     given = (play_take, play_give, player_day_take, player_day_give, day_take, day_give)
     limits, _ = _limits(given)
     request = wire.arcade.CreateMachineRequest(name=name, limits=limits, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.arcade.CreateMachineResponse":
-        return await client.arcade.CreateMachine(request)
-
-    made = run(work)
-    keep = "" if dry_run else "; keep its secret, it is not shown again"
-    tell(f"created machine {made.machine.name}{keep}", dry_run, err=True)
-    if made.secret:
-        tell(made.secret)
+    made = run(lambda client: client.arcade.CreateMachine(request))
+    tell_secret(f"created machine {made.machine.name}", made.secret, dry_run, keep="its secret")
 
 
 @app.command("list", epilog="Example: bearpit-admin arcade list")
 def list_(limit: Limit = LIMIT, output: Output = None) -> None:
     """List machines by name, with what passed through them today."""
-
-    async def work(client: "Client") -> "list[wire.arcade.Machine]":
-        return await pages(
-            lambda size, token: client.arcade.ListMachines(
-                wire.arcade.ListMachinesRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: answer.machines,
-            limit,
-        )
-
-    show(COLUMNS, [[value for _, value in _facts(machine)] for machine in run(work)], output, SPARE)
+    machines = listed(
+        lambda client: client.arcade.ListMachines,
+        wire.arcade.ListMachinesRequest(),
+        lambda answer: answer.machines,
+        limit,
+    )
+    show(COLUMNS, [_row(machine) for machine in machines], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin arcade show pinball")
 def show_(name: MachineName, output: Output = None) -> None:
     """Show a machine and its limits."""
-
-    async def work(client: "Client") -> "wire.arcade.GetMachineResponse":
-        return await client.arcade.GetMachine(wire.arcade.GetMachineRequest(name=name))
-
-    _show(run(work).machine, output)
+    request = wire.arcade.GetMachineRequest(name=name)
+    _show(run(lambda client: client.arcade.GetMachine(request)).machine, output)
 
 
 @app.command(epilog="Example: bearpit-admin arcade limits pinball --play-give 80 --day-give game")
@@ -143,9 +133,7 @@ def open_(name: MachineName, dry_run: DryRun = False) -> None:
 
 @app.command(epilog="Example: bearpit-admin arcade statement pinball --days 4 -o csv")
 def statement(
-    name: Annotated[
-        str, typer.Argument(metavar="[MACHINE]", help="Only this one's; else all together.")
-    ] = "",
+    name: Annotated[str, typer.Argument(metavar="MACHINE", help="Only this one's; else all together.")] = "",
     days: Annotated[
         int, typer.Option("--days", metavar="N", min=1, max=366, help="How many, until today.")
     ] = 7,
@@ -153,11 +141,7 @@ def statement(
 ) -> None:
     """Add up what passed through a machine, or all of them, by day. What was undone is counted apart."""
     request = wire.arcade.GetStatementRequest(machine=name, days=days)
-
-    async def work(client: "Client") -> "wire.arcade.GetStatementResponse":
-        return await client.arcade.GetStatement(request)
-
-    found = run(work)
+    found = run(lambda client: client.arcade.GetStatement(request))
     rows: list[Row] = [
         (
             day.date,
@@ -180,18 +164,12 @@ def transactions(
     machine: MachineFilter = "", player: PlayerFilter = "", limit: Limit = LIMIT, output: Output = None
 ) -> None:
     """List transactions, newest first."""
-
-    async def work(client: "Client") -> "list[wire.arcade.Transaction]":
-        return await pages(
-            lambda size, token: client.arcade.ListTransactions(
-                wire.arcade.ListTransactionsRequest(
-                    machine=machine, player=player, page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.transactions,
-            limit,
-        )
-
+    transactions = listed(
+        lambda client: client.arcade.ListTransactions,
+        wire.arcade.ListTransactionsRequest(machine=machine, player=player),
+        lambda answer: answer.transactions,
+        limit,
+    )
     rows: list[Row] = [
         (
             one.number,
@@ -205,7 +183,7 @@ def transactions(
             moment(one.at),
             moment_in(one, "voided_at"),
         )
-        for one in run(work)
+        for one in transactions
     ]
     columns = (
         "number",
@@ -228,7 +206,7 @@ def void(
     transaction: Annotated[
         str, typer.Argument(metavar="TRANSACTION", help="Its id; see `arcade transactions`.")
     ],
-    reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why; up to 140 characters.")],
+    reason: Reason,
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -237,11 +215,7 @@ def void(
     request = wire.arcade.VoidTransactionRequest(
         machine=name, transaction_id=transaction, reason=reason, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.arcade.VoidTransactionResponse":
-        return await client.arcade.VoidTransaction(request)
-
-    undone = run(work).transaction
+    undone = run(lambda client: client.arcade.VoidTransaction(request)).transaction
     way = "given back to" if undone.kind == wire.arcade.TRANSACTION_KIND_TAKE else "taken back from"
     tell(f"{Points(undone.amount_cents)} points {way} {undone.player}", dry_run)
 
@@ -263,10 +237,7 @@ def _limits(given: tuple[str, ...]) -> "tuple[wire.arcade.MachineLimits, list[st
 def _change(request: "wire.arcade.UpdateMachineRequest", dry_run: bool) -> "wire.arcade.Machine":
     request.validate_only = dry_run
 
-    async def work(client: "Client") -> "wire.arcade.UpdateMachineResponse":
-        return await client.arcade.UpdateMachine(request)
-
-    return run(work).machine
+    return run(lambda client: client.arcade.UpdateMachine(request)).machine
 
 
 def _show(machine: "wire.arcade.Machine", output: Output) -> None:
@@ -278,20 +249,20 @@ def _show(machine: "wire.arcade.Machine", output: Output) -> None:
         )
         for limit in LIMITS
     ]
-    show_one(_facts(machine), output, Part("limits", ("limit", "points", "set_by"), rows))
+    show_one(as_facts(COLUMNS, _row(machine)), output, Part("limits", ("limit", "points", "set_by"), rows))
 
 
 def _kind(transaction: "wire.arcade.Transaction") -> str:
     return wire.word(wire.arcade.TransactionKind.Name(transaction.kind), "TRANSACTION_KIND_")
 
 
-def _facts(machine: "wire.arcade.Machine") -> list[tuple[str, Value]]:
-    return [
-        ("id", machine.machine_id),
-        ("name", machine.name),
-        ("active", machine.active),
-        ("taken_today", Points(machine.taken_today_cents)),
-        ("given_today", Points(machine.given_today_cents)),
-        ("last_transaction_at", moment_in(machine, "last_transaction_at")),
-        ("created_at", moment(machine.created_at)),
-    ]
+def _row(machine: "wire.arcade.Machine") -> Row:
+    return (
+        machine.machine_id,
+        machine.name,
+        machine.active,
+        Points(machine.taken_today_cents),
+        Points(machine.given_today_cents),
+        moment_in(machine, "last_transaction_at"),
+        moment(machine.created_at),
+    )

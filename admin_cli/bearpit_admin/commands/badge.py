@@ -1,17 +1,15 @@
 """`bearpit-admin badge`: what badges there are, who has them, giving one and taking one away."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Yes
 from bearpit_admin.output import Row, moment_in, show, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Badges for firsts and feats.")
 
@@ -27,28 +25,21 @@ def list_(player: PlayerFilter = "", limit: Limit = LIMIT, output: Output = None
 
     `awarded_at` is when the player got it; without --player, when you did.
     """
-
-    async def work(client: "Client") -> "list[wire.ranks.Badge]":
-        return await pages(
-            lambda size, token: client.ranks.ListBadges(
-                wire.ranks.ListBadgesRequest(player=player, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.badges,
-            limit,
-        )
-
-    show(COLUMNS, [_row(badge) for badge in run(work)], output, SPARE)
+    badges = listed(
+        lambda client: client.ranks.ListBadges,
+        wire.ranks.ListBadgesRequest(player=player),
+        lambda answer: answer.badges,
+        limit,
+    )
+    show(COLUMNS, [_row(badge) for badge in badges], output, SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin badge award ada fair-play")
 def award(player: Player, badge: BadgeKey, dry_run: DryRun = False) -> None:
     """Give a player a badge."""
     request = wire.ranks.AwardBadgeRequest(player=player, badge=badge, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.ranks.AwardBadgeResponse":
-        return await client.ranks.AwardBadge(request)
-
-    tell(f"gave {player} the badge {run(work).badge.name}", dry_run)
+    given = run(lambda client: client.ranks.AwardBadge(request)).badge
+    tell(f"gave {player} the badge {given.name}", dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin badge revoke ada top-ten --yes")
@@ -59,11 +50,8 @@ def revoke(player: Player, badge: BadgeKey, yes: Yes = False, dry_run: DryRun = 
     """
     confirm(f"Take the badge {badge} from {player}?", yes, dry_run)
     request = wire.ranks.RevokeBadgeRequest(player=player, badge=badge, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.ranks.RevokeBadgeResponse":
-        return await client.ranks.RevokeBadge(request)
-
-    tell(f"took the badge {run(work).badge.name} from {player}", dry_run)
+    taken = run(lambda client: client.ranks.RevokeBadge(request)).badge
+    tell(f"took the badge {taken.name} from {player}", dry_run)
 
 
 def _row(found: "wire.ranks.Badge") -> Row:

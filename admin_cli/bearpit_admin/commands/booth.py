@@ -7,11 +7,33 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points, parse_price
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, PlayerFilter, Yes
-from bearpit_admin.output import Value, moment, moment_in, printable, show, show_one, tell
+from bearpit_admin.options import (
+    GAME,
+    LIMIT,
+    NAME_RULE,
+    DryRun,
+    Limit,
+    Output,
+    PasswordFile,
+    PlayerFilter,
+    Yes,
+)
+from bearpit_admin.output import (
+    Row,
+    as_facts,
+    counted,
+    moment,
+    moment_in,
+    printable,
+    show,
+    show_one,
+    tell,
+    tell_secret,
+)
 from bearpit_admin.prompts import confirm, own_password
-from bearpit_admin.remote import pages, run, sentence
+from bearpit_admin.remote import run, sentence
 from bearpit_admin.scanning import scanned
 
 if TYPE_CHECKING:
@@ -20,9 +42,6 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Booths, whose visitors are given points once.")
 
 BoothName = Annotated[str, typer.Argument(metavar="BOOTH", help="The booth's name.")]
-Reward = Annotated[
-    str, typer.Option("--reward", metavar="POINTS", help="What a visit is worth, else the game's setting.")
-]
 COLUMNS = (
     "id", "name", "active", "reward", "own_reward", "creates_players", "visits", "players_created", "given",
     "last_visit_at", "password_at", "created_at",
@@ -35,10 +54,11 @@ SPARE = (
 
 @app.command(epilog="Example: bearpit-admin booth create sitcon --reward 1000 --creates-players")
 def create(
-    name: Annotated[
-        str, typer.Argument(metavar="BOOTH", help="3 to 24 of letters, digits, `_`, `-` and `.`.")
-    ],
-    reward: Reward = "",
+    name: Annotated[str, typer.Argument(metavar="BOOTH", help=NAME_RULE)],
+    reward: Annotated[
+        str,
+        typer.Option("--reward", metavar="POINTS", help="What a visit is worth, else the game's setting."),
+    ] = "",
     creates_players: Annotated[
         bool, typer.Option("--creates-players", help="Let a visitor who is no player yet become one.")
     ] = False,
@@ -51,42 +71,29 @@ def create(
         creates_players=creates_players,
         validate_only=dry_run,
     )
-
-    async def work(client: "Client") -> "wire.booths.CreateBoothResponse":
-        return await client.booths.CreateBooth(request)
-
-    made = run(work)
+    made = run(lambda client: client.booths.CreateBooth(request))
     worth = f"a visit is worth {Points(made.booth.reward_cents)} points"
-    keep = "" if dry_run else "; keep the password, it is not shown again"
-    tell(f"created booth {made.booth.name}: {worth}{keep}", dry_run, err=True)
-    if made.password:
-        tell(made.password)
+    tell_secret(f"created booth {made.booth.name}: {worth}", made.password, dry_run, keep="the password")
 
 
 @app.command("list", epilog="Example: bearpit-admin booth list")
 def list_(limit: Limit = LIMIT, output: Output = None) -> None:
     """List booths by name, with what has come of them."""
-
-    async def work(client: "Client") -> "list[wire.booths.Booth]":
-        return await pages(
-            lambda size, token: client.booths.ListBooths(
-                wire.booths.ListBoothsRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: answer.booths,
-            limit,
-        )
-
-    show(COLUMNS, [[value for _, value in _facts(booth)] for booth in run(work)], output, SPARE)
+    booths = listed(
+        lambda client: client.booths.ListBooths,
+        wire.booths.ListBoothsRequest(),
+        lambda answer: answer.booths,
+        limit,
+    )
+    show(COLUMNS, [_row(booth) for booth in booths], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin booth show sitcon")
 def show_(name: BoothName, output: Output = None) -> None:
     """Show a booth, with what has come of it."""
-
-    async def work(client: "Client") -> "wire.booths.GetBoothResponse":
-        return await client.booths.GetBooth(wire.booths.GetBoothRequest(name=name))
-
-    show_one(_facts(run(work).booth), output)
+    request = wire.booths.GetBoothRequest(name=name)
+    booth = run(lambda client: client.booths.GetBooth(request)).booth
+    show_one(as_facts(COLUMNS, _row(booth)), output)
 
 
 @app.command(epilog="Example: bearpit-admin booth update sitcon --reward game --no-creates-players")
@@ -106,7 +113,7 @@ def update(
     """Change a booth: name, reward, newcomers."""
     if not new_name and not reward and creates_players is None:
         raise Failure("Nothing to change.", Exit.USAGE, "give --name, --reward or --creates-players")
-    cents = None if not reward else 0 if reward == "game" else parse_price(reward)
+    cents = None if not reward else 0 if reward == GAME else parse_price(reward)
     request = wire.booths.UpdateBoothRequest(
         name=name, new_name=new_name, reward_cents=cents, creates_players=creates_players
     )
@@ -122,14 +129,8 @@ def rotate(name: BoothName, yes: Yes = False, dry_run: DryRun = False) -> None:
     """
     confirm(f"Make a new password for {name}? Its volunteers need it at once.", yes, dry_run)
     request = wire.booths.RotateBoothPasswordRequest(name=name, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.booths.RotateBoothPasswordResponse":
-        return await client.booths.RotateBoothPassword(request)
-
-    made = run(work)
-    tell(f"{made.booth.name} has a new password", dry_run, err=True)
-    if made.password:
-        tell(made.password)
+    made = run(lambda client: client.booths.RotateBoothPassword(request))
+    tell_secret(f"{made.booth.name} has a new password", made.password, dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin booth close sitcon --yes")
@@ -137,7 +138,7 @@ def close(name: BoothName, yes: Yes = False, dry_run: DryRun = False) -> None:
     """Let nobody be rewarded at a booth, until it is opened again."""
     confirm(f"Close {name}?", yes, dry_run)
     booth = _change(wire.booths.UpdateBoothRequest(name=name, active=False), dry_run)
-    tell(f"closed {booth.name} after {_visits(booth.visits)}", dry_run)
+    tell(f"closed {booth.name} after {counted(booth.visits, 'visit')}", dry_run)
 
 
 @app.command("open", epilog="Example: bearpit-admin booth open sitcon")
@@ -155,19 +156,15 @@ def visits(
     output: Output = None,
 ) -> None:
     """List visits, newest first."""
-
-    async def work(client: "Client") -> "list[wire.booths.Visit]":
-        return await pages(
-            lambda size, token: client.booths.ListVisits(
-                wire.booths.ListVisitsRequest(booth=booth, player=player, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.visits,
-            limit,
-        )
-
+    visits = listed(
+        lambda client: client.booths.ListVisits,
+        wire.booths.ListVisitsRequest(booth=booth, player=player),
+        lambda answer: answer.visits,
+        limit,
+    )
     rows = [
         (one.visit_id, one.booth, one.player, Points(one.reward_cents), one.created_player, moment(one.at))
-        for one in run(work)
+        for one in visits
     ]
     show(("id", "booth", "player", "reward", "created_player", "at"), rows, output)
 
@@ -175,7 +172,7 @@ def visits(
 @app.command(epilog="Example: bearpit-admin booth visit sitcon --scan")
 def visit(
     booth: BoothName,
-    player: Annotated[str, typer.Argument(metavar="[PLAYER]", help="The visitor.")] = "",
+    player: Annotated[str, typer.Argument(metavar="PLAYER", help="The visitor.")] = "",
     scan: Annotated[
         bool, typer.Option("--scan", help="Read visitors' names line by line, as a QR scanner types them.")
     ] = False,
@@ -203,7 +200,7 @@ def visit(
         run(lambda client: one(client, player), signed_in=False)
     else:
         done, refused = run(lambda client: _scan(client, one), signed_in=False)
-        tell(f"{_visits(done)}, {refused} refused", dry_run, err=True)
+        tell(f"{counted(done, 'visit')}, {refused} refused", dry_run, err=True)
 
 
 async def _scan(client: "Client", one: "Callable[[Client, str], Awaitable[None]]") -> tuple[int, int]:
@@ -243,28 +240,21 @@ def _welcome(answer: "wire.booths.VisitBoothResponse", dry_run: bool) -> None:
 def _change(request: "wire.booths.UpdateBoothRequest", dry_run: bool) -> "wire.booths.Booth":
     request.validate_only = dry_run
 
-    async def work(client: "Client") -> "wire.booths.UpdateBoothResponse":
-        return await client.booths.UpdateBooth(request)
-
-    return run(work).booth
+    return run(lambda client: client.booths.UpdateBooth(request)).booth
 
 
-def _visits(count: int) -> str:
-    return f"{count} visit{'s' * (count != 1)}"
-
-
-def _facts(booth: "wire.booths.Booth") -> list[tuple[str, Value]]:
-    return [
-        ("id", booth.booth_id),
-        ("name", booth.name),
-        ("active", booth.active),
-        ("reward", Points(booth.reward_cents)),
-        ("own_reward", booth.own_reward),
-        ("creates_players", booth.creates_players),
-        ("visits", booth.visits),
-        ("players_created", booth.players_created),
-        ("given", Points(booth.given_cents)),
-        ("last_visit_at", moment_in(booth, "last_visit_at")),
-        ("password_at", moment(booth.password_at)),
-        ("created_at", moment(booth.created_at)),
-    ]
+def _row(booth: "wire.booths.Booth") -> Row:
+    return (
+        booth.booth_id,
+        booth.name,
+        booth.active,
+        Points(booth.reward_cents),
+        booth.own_reward,
+        booth.creates_players,
+        booth.visits,
+        booth.players_created,
+        Points(booth.given_cents),
+        moment_in(booth, "last_visit_at"),
+        moment(booth.password_at),
+        moment(booth.created_at),
+    )

@@ -1,16 +1,14 @@
 """`bearpit-admin channel`: where players' notifications go beside the screen, and what did not arrive."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter
 from bearpit_admin.output import Row, moment_in, show, tell
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Webhooks and chats that notifications go to.")
 
@@ -32,37 +30,25 @@ def list_(player: PlayerFilter = "", limit: Limit = LIMIT, output: Output = None
 
     Of others' addresses only the host is shown.
     """
-
-    async def work(client: "Client") -> "list[wire.channels.Channel]":
-        return await pages(
-            lambda size, token: client.channels.ListChannels(
-                wire.channels.ListChannelsRequest(
-                    player=player or EVERYBODY, page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.channels,
-            limit,
-        )
-
-    show(CHANNELS, [_channel(found) for found in run(work)], output, CHANNELS_SPARE)
+    channels = listed(
+        lambda client: client.channels.ListChannels,
+        wire.channels.ListChannelsRequest(player=player or EVERYBODY),
+        lambda answer: answer.channels,
+        limit,
+    )
+    show(CHANNELS, [_channel(found) for found in channels], output, CHANNELS_SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin channel dead --player ada")
 def dead(player: PlayerFilter = "", limit: Limit = LIMIT, output: Output = None) -> None:
     """List deliveries that were given up, newest first."""
-
-    async def work(client: "Client") -> "list[wire.channels.DeadLetter]":
-        return await pages(
-            lambda size, token: client.channels.ListDeadLetters(
-                wire.channels.ListDeadLettersRequest(
-                    player=player or EVERYBODY, page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.dead_letters,
-            limit,
-        )
-
-    show(DEAD, [_letter(found) for found in run(work)], output, DEAD_SPARE)
+    dead_letters = listed(
+        lambda client: client.channels.ListDeadLetters,
+        wire.channels.ListDeadLettersRequest(player=player or EVERYBODY),
+        lambda answer: answer.dead_letters,
+        limit,
+    )
+    show(DEAD, [_letter(found) for found in dead_letters], output, DEAD_SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin channel retry 31")
@@ -74,11 +60,7 @@ def retry(
 ) -> None:
     """Try a delivery again that was given up."""
     request = wire.channels.RetryDeadLetterRequest(delivery_id=delivery_id, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.channels.RetryDeadLetterResponse":
-        return await client.channels.RetryDeadLetter(request)
-
-    letter = run(work).dead_letter
+    letter = run(lambda client: client.channels.RetryDeadLetter(request)).dead_letter
     tell(f"delivery {letter.delivery_id} to {letter.player_name} is due again: {letter.title}", dry_run)
 
 

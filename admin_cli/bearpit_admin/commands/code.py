@@ -11,12 +11,13 @@ import typer
 from bearpit_admin import sheets, wire
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.files import writing
+from bearpit_admin.listing import listed, pages
 from bearpit_admin.money import Points, parse_price
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Yes
-from bearpit_admin.output import Part, Row, Value, moment, moment_in, show, show_one, tell
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, ShareSymbol, Yes
+from bearpit_admin.output import Format, Part, Row, as_facts, counted, moment, moment_in, show, show_one, tell
 from bearpit_admin.prompts import confirm
 from bearpit_admin.rates import parse_rate
-from bearpit_admin.remote import pages, run
+from bearpit_admin.remote import run
 from bearpit_admin.sheets import Label
 from bearpit_admin.times import parse_moment, parse_span, timestamp, write_span
 
@@ -61,7 +62,7 @@ def create(
             "--shares", metavar="N", min=0, help="Shares that each brings; with --symbol.", show_default=False
         ),
     ] = 0,
-    symbol: Annotated[str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Whose shares.")] = "",
+    symbol: ShareSymbol = "",
     count: Annotated[int, typer.Option("--count", metavar="N", min=1, help="How many codes.")] = 1,
     use: Annotated[Use, typer.Option("--use", help="How often each can be redeemed.")] = Use.SINGLE,
     max_uses: Annotated[
@@ -103,7 +104,7 @@ def create(
         return batch, [] if dry_run else await _codes(client, batch.batch_id, 0)
 
     batch, codes = run(work)
-    many = f"{batch.code_count} code{'s' * (batch.code_count > 1)}"
+    many = counted(batch.code_count, "code")
     which = f"batch {batch.batch_id}: {many}" if batch.batch_id else many
     tell(f"made {which} of {_brings(batch.reward)}", dry_run, err=not dry_run)
     if not dry_run:
@@ -117,26 +118,32 @@ def list_(
     output: Output = None,
 ) -> None:
     """List batches, newest first."""
-
-    async def work(client: "Client") -> "list[wire.codes.CodeBatch]":
-        return await pages(
-            lambda size, token: client.codes.ListBatches(
-                wire.codes.ListBatchesRequest(open_only=open_only, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.batches,
-            limit,
-        )
-
-    show(COLUMNS, [_row(batch) for batch in run(work)], output, SPARE)
+    batches = listed(
+        lambda client: client.codes.ListBatches,
+        wire.codes.ListBatchesRequest(open_only=open_only),
+        lambda answer: answer.batches,
+        limit,
+    )
+    show(COLUMNS, [_row(batch) for batch in batches], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin code show 3 -n 0 -o csv")
 def show_(batch_id: BatchId, limit: Limit = LIMIT, output: Output = None) -> None:
-    """Show a batch and its codes."""
+    """Show a batch and its codes.
+
+    As CSV the codes alone; the rest is in `code list`.
+    """
     batch, codes = _fetch(batch_id, limit)
-    facts: list[tuple[str, Value]] = [*zip(COLUMNS, _row(batch), strict=True)]
-    rows = [(code.text, code.uses, _link(code)) for code in codes]
-    show_one(facts, output, Part("all_codes", ("code", "uses", "link"), rows, ("link",)))
+    part = Part(
+        "all_codes",
+        ("code", "uses", "link"),
+        [(code.text, code.uses, _link(code)) for code in codes],
+        ("link",),
+    )
+    if output is Format.CSV:
+        show(part.columns, part.rows, output)
+    else:
+        show_one(as_facts(COLUMNS, _row(batch)), output, part)
 
 
 @app.command(epilog="Example: bearpit-admin code qr 3 --png code.png")
@@ -201,8 +208,8 @@ def sheet(
             with writing(svg):
                 path.write_text(sheets.svg(page), encoding="utf-8")
         written = [str(path) for path in paths]
-    many = f"{len(paged)} page{'s' * (len(paged) > 1)}"
-    tell(f"wrote {len(labels)} code{'s' * (len(labels) > 1)} on {many} to {', '.join(written)}")
+    many = f"{counted(len(labels), 'code')} on {counted(len(paged), 'page')}"
+    tell(f"wrote {many} to {', '.join(written)}")
 
 
 @app.command(epilog="Example: bearpit-admin code withdraw 3 --yes")
@@ -210,36 +217,26 @@ def withdraw(batch_id: BatchId, yes: Yes = False, dry_run: DryRun = False) -> No
     """Void all codes of a batch, for good. What they have brought stays."""
     confirm(f"Void all codes of batch {batch_id}?", yes, dry_run)
     request = wire.codes.WithdrawBatchRequest(batch_id=batch_id, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.codes.WithdrawBatchResponse":
-        return await client.codes.WithdrawBatch(request)
-
-    batch = run(work).batch
+    batch = run(lambda client: client.codes.WithdrawBatch(request)).batch
     tell(f"withdrew batch {batch_id}, redeemed {batch.redemption_count} times before", dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin code redemptions 3 -o csv")
 def redemptions(
     batch_id: Annotated[
-        int, typer.Argument(metavar="[BATCH]", help="Only of this batch.", show_default=False)
+        int, typer.Argument(metavar="BATCH", help="Only of this batch.", show_default=False)
     ] = 0,
     player: PlayerFilter = "",
     limit: Limit = LIMIT,
     output: Output = None,
 ) -> None:
     """List who redeemed what, newest first."""
-
-    async def work(client: "Client") -> "list[wire.codes.Redemption]":
-        return await pages(
-            lambda size, token: client.codes.ListRedemptions(
-                wire.codes.ListRedemptionsRequest(
-                    batch_id=batch_id, player=player, page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.redemptions,
-            limit,
-        )
-
+    redemptions = listed(
+        lambda client: client.codes.ListRedemptions,
+        wire.codes.ListRedemptionsRequest(batch_id=batch_id, player=player),
+        lambda answer: answer.redemptions,
+        limit,
+    )
     rows = [
         (
             found.redemption_id,
@@ -250,7 +247,7 @@ def redemptions(
             found.batch_id,
             found.reason,
         )
-        for found in run(work)
+        for found in redemptions
     ]
     columns = ("id", "redeemed_at", "player", "code", "brought", "batch", "reason")
     show(columns, rows, output, ("redeemed_at", "code", "batch", "reason"))
@@ -287,13 +284,8 @@ def _fetch(batch_id: int, limit: int) -> "tuple[wire.codes.CodeBatch, list[wire.
 
 
 async def _codes(client: "Client", batch_id: int, limit: int) -> "list[wire.codes.Code]":
-    return await pages(
-        lambda size, token: client.codes.GetBatch(
-            wire.codes.GetBatchRequest(batch_id=batch_id, page_size=size, page_token=token)
-        ),
-        lambda answer: answer.codes,
-        limit,
-    )
+    request = wire.codes.GetBatchRequest(batch_id=batch_id)
+    return await pages(client.codes.GetBatch, request, lambda answer: answer.codes, limit)
 
 
 def _chosen(batch: "wire.codes.CodeBatch", codes: "list[wire.codes.Code]", text: str) -> "wire.codes.Code":

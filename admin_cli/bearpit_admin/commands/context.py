@@ -9,7 +9,7 @@ from bearpit_admin import session
 from bearpit_admin.options import Output, Yes
 from bearpit_admin.output import Row, show, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import choice
+from bearpit_admin.remote import SERVER_VARIABLE, choice, here, server_for_once
 from bearpit_admin.session import Context, Contexts, address_of
 
 app = typer.Typer(help="Which server to talk to.")
@@ -42,6 +42,11 @@ def list_(output: Output = None) -> None:
             )
         )
     show(("current", "name", "server", "tls", "signed_in_as"), rows, output)
+    if server_for_once():
+        held = here()
+        sign_in = session.load(held)
+        who = f"signed in as {sign_in.name}" if sign_in else "not signed in"
+        tell(f"--server or {SERVER_VARIABLE} leads to {held.server} instead; {who} there", err=True)
 
 
 @app.command(epilog="Example: bearpit-admin context use camp")

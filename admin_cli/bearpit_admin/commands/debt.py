@@ -1,19 +1,17 @@
 """`bearpit-admin player credit`, `debt` and `debts`: what players owe, and how far they may."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points, parse_points
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerName, Yes
 from bearpit_admin.output import moment, show, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 HISTORY = ("at", "reason", "reference", "amount", "owed", "note")
 SPARE = ("reference", "note")
@@ -31,11 +29,7 @@ def credit(
     request = wire.admin.SetCreditRequest(
         name=name, credit_cents=parse_points(points), reason=reason, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.admin.SetCreditResponse":
-        return await client.admin.SetCredit(request)
-
-    done = run(work)
+    done = run(lambda client: client.admin.SetCredit(request))
     tell(f"{name} may owe {Points(done.credit_cents)} points, and owes {Points(done.debt_cents)}", dry_run)
 
 
@@ -62,15 +56,12 @@ def debt(
         _set(name, parse_points(owed), reason, yes, dry_run)
         return
 
-    async def work(client: "Client") -> "list[wire.wallet.Posting]":
-        return await pages(
-            lambda size, token: client.admin.ListDebtPostings(
-                wire.admin.ListDebtPostingsRequest(name=name, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.postings,
-            limit,
-        )
-
+    postings = listed(
+        lambda client: client.admin.ListDebtPostings,
+        wire.admin.ListDebtPostingsRequest(name=name),
+        lambda answer: answer.postings,
+        limit,
+    )
     rows = [
         (
             moment(posting.created_at),
@@ -80,7 +71,7 @@ def debt(
             Points(-posting.balance_after),
             posting.note,
         )
-        for posting in run(work)
+        for posting in postings
     ]
     show(HISTORY, rows, output, SPARE)
 
@@ -88,27 +79,19 @@ def debt(
 def _set(name: str, cents: int, reason: str, yes: bool, dry_run: bool) -> None:
     confirm(f"Let {name} owe {Points(cents)} points?", yes, dry_run)
     request = wire.admin.SetDebtRequest(name=name, debt_cents=cents, reason=reason, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.SetDebtResponse":
-        return await client.admin.SetDebt(request)
-
-    done = run(work)
+    done = run(lambda client: client.admin.SetDebt(request))
     tell(f"{name} owes {Points(done.debt_cents)} points, {Points(done.before_cents)} before", dry_run)
 
 
 def debts(limit: Limit = LIMIT, output: Output = None) -> None:
     """List who owes the house, those who owe most first."""
-
-    async def work(client: "Client") -> "list[wire.admin.Debt]":
-        return await pages(
-            lambda size, token: client.admin.ListDebts(
-                wire.admin.ListDebtsRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: answer.debts,
-            limit,
-        )
-
-    rows = [(found.name, Points(found.debt_cents), Points(found.credit_cents)) for found in run(work)]
+    debts = listed(
+        lambda client: client.admin.ListDebts,
+        wire.admin.ListDebtsRequest(),
+        lambda answer: answer.debts,
+        limit,
+    )
+    rows = [(found.name, Points(found.debt_cents), Points(found.credit_cents)) for found in debts]
     show(("name", "owed", "credit"), rows, output, ())
 
 

@@ -1,7 +1,6 @@
 """`bearpit-admin doctor`: the ledger's proofs."""
 
 import sys
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -10,9 +9,6 @@ from bearpit_admin.exits import Exit
 from bearpit_admin.options import Output
 from bearpit_admin.output import show, tell
 from bearpit_admin.remote import run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 PATIENCE_SECONDS = 900
 """Millions of rows take a while."""
@@ -25,13 +21,10 @@ def register(app: typer.Typer) -> None:
 
 def doctor(output: Output = None) -> None:
     """Prove the ledger. Ends with 0 when every rule holds, with 1 when one is broken."""
-
-    async def work(client: "Client") -> "wire.admin.CheckLedgerResponse":
-        return await client.admin.CheckLedger(wire.admin.CheckLedgerRequest(), timeout=PATIENCE_SECONDS)
-
     if sys.stderr.isatty():
         tell("proving the ledger; with millions of postings this takes minutes", err=True)
-    proofs = run(work).proofs
+    request = wire.admin.CheckLedgerRequest()
+    proofs = run(lambda client: client.admin.CheckLedger(request, timeout=PATIENCE_SECONDS)).proofs
     rows = [(proof.holds, proof.rule, proof.checked, list(proof.violations)) for proof in proofs]
     show(("holds", "rule", "checked", "violations"), rows, output)
     broken = sum(not proof.holds for proof in proofs)

@@ -1,20 +1,18 @@
 """`bearpit-admin duel`: duels as they go on, verified when they are over, and called off."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, Reason, Yes
-from bearpit_admin.output import Format, Part, Row, Value, chosen, moment_in, show, show_one, tell
+from bearpit_admin.output import Format, Part, Row, Value, as_facts, chosen, moment_in, show, show_one, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Duels between players, and against chance.")
 
@@ -43,16 +41,13 @@ def list_(
     """List duels, newest first."""
     scope = wire.duels.DUEL_SCOPE_ALL if which is Which.ALL else wire.duels.DUEL_SCOPE_FINISHED
 
-    async def work(client: "Client") -> "list[wire.duels.Duel]":
-        return await pages(
-            lambda size, token: client.duels.ListDuels(
-                wire.duels.ListDuelsRequest(scope=scope, player=player, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.duels,
-            limit,
-        )
-
-    show(COLUMNS, [_row(duel) for duel in run(work)], output, SPARE)
+    duels = listed(
+        lambda client: client.duels.ListDuels,
+        wire.duels.ListDuelsRequest(scope=scope, player=player),
+        lambda answer: answer.duels,
+        limit,
+    )
+    show(COLUMNS, [_row(duel) for duel in duels], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin duel show 17")
@@ -90,21 +85,14 @@ def cancel(duel_id: DuelId, reason: Reason, yes: Yes = False, dry_run: DryRun = 
     """End a duel that is not over, and give all stakes back."""
     confirm(f"End duel {duel_id}, and give the stakes back?", yes, dry_run)
     request = wire.duels.CallOffDuelRequest(duel_id=duel_id, reason=reason, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.duels.CallOffDuelResponse":
-        return await client.duels.CallOffDuel(request)
-
-    duel = run(work).duel
+    duel = run(lambda client: client.duels.CallOffDuel(request)).duel
     names = [duel.challenger_name, *([duel.opponent_name] if duel.HasField("accepted_at") else [])]
     back = " and ".join(f"{Points(duel.stake_cents)} to {name}" for name in names)
     tell(f"ended duel {duel_id}: {back}", dry_run)
 
 
 def _get(duel_id: int) -> "wire.duels.Duel":
-    async def work(client: "Client") -> "wire.duels.GetDuelResponse":
-        return await client.duels.GetDuel(wire.duels.GetDuelRequest(duel_id=duel_id))
-
-    return run(work).duel
+    return run(lambda client: client.duels.GetDuel(wire.duels.GetDuelRequest(duel_id=duel_id))).duel
 
 
 def _row(duel: "wire.duels.Duel") -> Row:
@@ -124,7 +112,7 @@ def _row(duel: "wire.duels.Duel") -> Row:
 
 def _facts(duel: "wire.duels.Duel", output: Output) -> list[tuple[str, Value]]:
     facts: list[tuple[str, Value]] = [
-        *zip(COLUMNS, _row(duel), strict=True),
+        *as_facts(COLUMNS, _row(duel)),
         ("paid", Points(duel.paid_cents)),
         ("house_share", Points(duel.house_share_cents)),
         ("house_bps", duel.house_bps),

@@ -8,9 +8,10 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import OF_CODE, Exit, Failure
+from bearpit_admin.listing import PAGE
 from bearpit_admin.options import LIMIT, Limit, Output
 from bearpit_admin.output import Format, Lines, Row, chosen, moment, show, tell
-from bearpit_admin.remote import PAGE, here, run, stay_signed_in
+from bearpit_admin.remote import here, run, stay_signed_in
 
 if TYPE_CHECKING:
     from bearpit.client import Client

@@ -1,19 +1,17 @@
 """`bearpit-admin instruments`: what is traded."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points, parse_price
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Settings, Symbol
 from bearpit_admin.output import show, tell
 from bearpit_admin.pairs import parse_pairs
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="What is traded.")
 
@@ -48,18 +46,12 @@ SPARE = (
 @app.command("list", epilog="Example: bearpit-admin instruments list -o csv")
 def list_(limit: Limit = LIMIT, output: Output = None) -> None:
     """List instruments with their quotes."""
-
-    async def work(
-        client: "Client",
-    ) -> "list[tuple[wire.market.Instrument, wire.market.Quote]]":
-        return await pages(
-            lambda size, token: client.market.ListInstruments(
-                wire.market.ListInstrumentsRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: list(zip(answer.instruments, answer.quotes, strict=True)),
-            limit,
-        )
-
+    quoted = listed(
+        lambda client: client.market.ListInstruments,
+        wire.market.ListInstrumentsRequest(),
+        lambda answer: list(zip(answer.instruments, answer.quotes, strict=True)),
+        limit,
+    )
     rows = [
         (
             found.symbol,
@@ -81,7 +73,7 @@ def list_(limit: Limit = LIMIT, output: Output = None) -> None:
             found.mechanism,
             found.group,
         )
-        for found, quote in run(work)
+        for found, quote in quoted
     ]
     show(COLUMNS, rows, output, SPARE)
 
@@ -136,11 +128,8 @@ def create(
         group=group,
         parameters=parse_pairs(settings),
     )
-
-    async def work(client: "Client") -> "wire.admin.CreateInstrumentResponse":
-        return await client.admin.CreateInstrument(request)
-
-    tell(f"created instrument {run(work).instrument.symbol}", dry_run)
+    made = run(lambda client: client.admin.CreateInstrument(request)).instrument
+    tell(f"created instrument {made.symbol}", dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin instruments update ACME --fee-bps 25 --set volatility_bps=200")
@@ -172,11 +161,8 @@ def update(
         validate_only=dry_run,
         parameters=parse_pairs(settings),
     )
-
-    async def work(client: "Client") -> "wire.admin.UpdateInstrumentResponse":
-        return await client.admin.UpdateInstrument(request)
-
-    tell(f"updated instrument {run(work).instrument.symbol}", dry_run)
+    changed = run(lambda client: client.admin.UpdateInstrument(request)).instrument
+    tell(f"updated instrument {changed.symbol}", dry_run)
 
 
 def _price(cents: int) -> Points | None:

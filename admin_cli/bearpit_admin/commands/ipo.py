@@ -1,6 +1,6 @@
 """`bearpit-admin ipo`: the first sale of an instrument."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,9 +10,6 @@ from bearpit_admin.options import DryRun, Symbol, Yes
 from bearpit_admin.output import tell
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="The first sale of an instrument.")
 
@@ -38,9 +35,5 @@ def open_(
     request = wire.admin.OpenIpoRequest(
         symbol=symbol, price_cents=cents, quantity=quantity, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.admin.OpenIpoResponse":
-        return await client.admin.OpenIpo(request)
-
-    run(work)
+    run(lambda client: client.admin.OpenIpo(request))
     tell(f"offered {sentence}", dry_run)

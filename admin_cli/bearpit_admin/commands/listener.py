@@ -1,17 +1,15 @@
 """`bearpit-admin listener`: who listens to the event log, and telling one again."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Yes
 from bearpit_admin.output import moment, moment_in, show, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Who listens to the event log.")
 
@@ -19,7 +17,7 @@ COLUMNS = (
     "name", "position", "published", "delivered", "failed", "retried", "waiting", "retry_at", "last_error",
     "types", "known",
 )  # fmt: skip
-SPARE = ("known", "types", "position", "retry_at", "last_error")
+SPARE = ("last_error", "retry_at", "known", "position", "types")
 
 ListenerName = Annotated[str, typer.Argument(metavar="LISTENER", help="Its name; see `listener list`.")]
 
@@ -27,16 +25,12 @@ ListenerName = Annotated[str, typer.Argument(metavar="LISTENER", help="Its name;
 @app.command("list", epilog="Example: bearpit-admin listener list")
 def list_(output: Output = None) -> None:
     """List listeners: how far each has come, and what failed."""
-
-    async def work(client: "Client") -> "wire.bus.ListListenersResponse":
-        return await client.bus.ListListeners(wire.bus.ListListenersRequest())
-
     rows = [
         (
             one.name, one.position, one.published, one.delivered, one.failed, one.retried, one.waiting,
             moment_in(one, "retry_at"), one.last_error, list(one.type_prefixes), one.known,
         )
-        for one in run(work).listeners
+        for one in run(lambda client: client.bus.ListListeners(wire.bus.ListListenersRequest())).listeners
     ]  # fmt: skip
     show(COLUMNS, rows, output, SPARE)
 
@@ -61,11 +55,7 @@ def replay(
     """
     confirm(f"Tell {name} again of everything from event {from_event} on?", yes, dry_run)
     request = wire.bus.ReplayListenerRequest(listener=name, from_event=from_event, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.bus.ReplayListenerResponse":
-        return await client.bus.ReplayListener(request)
-
-    answer = run(work)
+    answer = run(lambda client: client.bus.ReplayListener(request))
     tell(
         f"{answer.listener.name} hears {answer.events} events again, behind {answer.listener.position}",
         dry_run,
@@ -79,18 +69,14 @@ def failures(
     output: Output = None,
 ) -> None:
     """List events that a listener went on without, newest first."""
-
-    async def work(client: "Client") -> "list[wire.bus.ListenerFailure]":
-        return await pages(
-            lambda size, token: client.bus.ListListenerFailures(
-                wire.bus.ListListenerFailuresRequest(listener=name, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.failures,
-            limit,
-        )
-
+    failures = listed(
+        lambda client: client.bus.ListListenerFailures,
+        wire.bus.ListListenerFailuresRequest(listener=name),
+        lambda answer: answer.failures,
+        limit,
+    )
     rows = [
         (one.failure_id, one.listener, one.position, one.type, one.error, moment(one.failed_at))
-        for one in run(work)
+        for one in failures
     ]
     show(("id", "listener", "position", "type", "error", "failed_at"), rows, output, ("failed_at", "id"))

@@ -1,7 +1,7 @@
 """`bearpit-admin market`: when it is open, and what is halted."""
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from bearpit_admin.options import DryRun, Output, Yes
 from bearpit_admin.output import Value, moment, show_one, tell
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="When the market is open, and what is halted.")
 
@@ -101,10 +98,7 @@ def schedule(
         )
         request.schedule.CopyFrom(hours)
 
-    async def work(client: "Client") -> "wire.admin.SetScheduleResponse":
-        return await client.admin.SetSchedule(request)
-
-    held = run(work).status
+    held = run(lambda client: client.admin.SetSchedule(request)).status
     done = "removed the market's hours" if remove else "set the market's hours"
     tell(f"{done}; the market is {phase_of(held)}", dry_run)
 
@@ -112,11 +106,8 @@ def schedule(
 @app.command(epilog="Example: bearpit-admin market status -o json")
 def status(output: Output = None) -> None:
     """Show the market's phase and when it changes."""
-
-    async def work(client: "Client") -> "wire.market.GetMarketStatusResponse":
-        return await client.market.GetMarketStatus(wire.market.GetMarketStatusRequest())
-
-    show_one(facts_of(run(work).status), output)
+    held = run(lambda client: client.market.GetMarketStatus(wire.market.GetMarketStatusRequest()))
+    show_one(facts_of(held.status), output)
 
 
 def facts_of(held: "wire.market.MarketStatus") -> list[tuple[str, Value]]:
@@ -142,11 +133,8 @@ def _phase(phase: "wire.market.Phase") -> str:
 
 def _override(wanted: str, dry_run: bool) -> None:
     request = wire.admin.SetMarketOverrideRequest(override=f"MARKET_OVERRIDE_{wanted}", validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.SetMarketOverrideResponse":
-        return await client.admin.SetMarketOverride(request)
-
-    tell(f"the market is {phase_of(run(work).status)}", dry_run)
+    held = run(lambda client: client.admin.SetMarketOverride(request))
+    tell(f"the market is {phase_of(held.status)}", dry_run)
 
 
 def _check_which(symbol: str, everything: bool) -> None:
@@ -156,20 +144,13 @@ def _check_which(symbol: str, everything: bool) -> None:
 
 def _halt(symbol: str, halted: bool, dry_run: bool) -> None:
     request = wire.admin.SetHaltRequest(symbol=symbol.upper(), halted=halted, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.SetHaltResponse":
-        return await client.admin.SetHalt(request)
-
-    run(work)
+    run(lambda client: client.admin.SetHalt(request))
     done = "halted" if halted else "resumed"
     tell(f"{done} {symbol.upper() or 'all trading'}", dry_run)
 
 
 def _show_schedule(output: Output) -> None:
-    async def work(client: "Client") -> "wire.admin.GetScheduleResponse":
-        return await client.admin.GetSchedule(wire.admin.GetScheduleRequest())
-
-    held = run(work)
+    held = run(lambda client: client.admin.GetSchedule(wire.admin.GetScheduleRequest()))
     hours = held.schedule
     override = wire.word(wire.admin.MarketOverride.Name(held.override), "MARKET_OVERRIDE_")
     has_hours = held.HasField("schedule")

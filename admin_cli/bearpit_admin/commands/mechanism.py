@@ -1,6 +1,6 @@
 """`bearpit-admin mechanism`: how prices form."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -12,9 +12,6 @@ from bearpit_admin.options import DryRun, Output, Settings
 from bearpit_admin.output import Format, Part, Row, Value, chosen, moment, moment_in, show, show_one, tell
 from bearpit_admin.pairs import as_pairs, parse_pairs
 from bearpit_admin.remote import run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="How prices form: order books, feeds, windows, attention.")
 
@@ -84,10 +81,6 @@ def show_(
 @app.command("groups", epilog="Example: bearpit-admin mechanism groups -o json")
 def groups(output: Output = None) -> None:
     """List groups, whose prices form together."""
-
-    async def work(client: "Client") -> "wire.pricing.ListGroupsResponse":
-        return await client.pricing.ListGroups(wire.pricing.ListGroupsRequest())
-
     rows = [
         (
             found.name,
@@ -99,7 +92,7 @@ def groups(output: Output = None) -> None:
             found.late_steps,
             as_pairs(found.refused),
         )
-        for found in run(work).groups
+        for found in run(lambda client: client.pricing.ListGroups(wire.pricing.ListGroupsRequest())).groups
     ]
     show(GROUPS, rows, output, ("refused", "late_steps", "instruments", "steps", "stepped_at", "parameters"))
 
@@ -124,11 +117,7 @@ def create(
     request = wire.pricing.CreateGroupRequest(
         name=name, mechanism=mechanism, parameters=parse_pairs(settings), validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.pricing.CreateGroupResponse":
-        return await client.pricing.CreateGroup(request)
-
-    made = run(work).group
+    made = run(lambda client: client.pricing.CreateGroup(request)).group
     tell(f"created group {made.name} of mechanism {made.mechanism}", dry_run)
 
 
@@ -144,11 +133,7 @@ def set_(name: GroupName, settings: Settings = None, dry_run: DryRun = False) ->
             "Nothing to change was given.", Exit.USAGE, "give --set KEY=VALUE; see `mechanism show NAME`"
         )
     request = wire.pricing.UpdateGroupRequest(name=name, parameters=wanted, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.pricing.UpdateGroupResponse":
-        return await client.pricing.UpdateGroup(request)
-
-    held = run(work).group.parameters
+    held = run(lambda client: client.pricing.UpdateGroup(request)).group.parameters
     for key in wanted:
         tell(f"{key}={held[key]}", dry_run)
 
@@ -177,11 +162,7 @@ def import_(
     if len(text.encode()) > MAX_BYTES:
         raise Failure(f"{file} has more than {MAX_BYTES:,} bytes.", Exit.USAGE, "import it in parts")
     request = wire.pricing.ImportRecordingRequest(name=name, csv=text, replace=replace, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.pricing.ImportRecordingResponse":
-        return await client.pricing.ImportRecording(request, timeout=PATIENCE_SECONDS)
-
-    kept = run(work).recordings
+    kept = run(lambda client: client.pricing.ImportRecording(request, timeout=PATIENCE_SECONDS)).recordings
     show(RECORDINGS, [_recording(made) for made in kept], output)
     if dry_run:
         tell(f"would keep {len(kept)} recordings", dry_run, err=True)
@@ -190,11 +171,8 @@ def import_(
 @app.command("recordings", epilog="Example: bearpit-admin mechanism recordings")
 def recordings(output: Output = None) -> None:
     """List histories that a feed can play."""
-
-    async def work(client: "Client") -> "wire.pricing.ListRecordingsResponse":
-        return await client.pricing.ListRecordings(wire.pricing.ListRecordingsRequest())
-
-    show(RECORDINGS, [_recording(found) for found in run(work).recordings], output)
+    kept = run(lambda client: client.pricing.ListRecordings(wire.pricing.ListRecordingsRequest()))
+    show(RECORDINGS, [_recording(found) for found in kept.recordings], output)
 
 
 @app.command("attention", epilog="Example: bearpit-admin mechanism attention")
@@ -206,11 +184,7 @@ def attention(
 
     `next` is what the next redistribution would make of the price.
     """
-
-    async def work(client: "Client") -> "wire.pricing.GetAttentionResponse":
-        return await client.pricing.GetAttention(wire.pricing.GetAttentionRequest(group=group))
-
-    found = run(work)
+    found = run(lambda client: client.pricing.GetAttention(wire.pricing.GetAttentionRequest(group=group)))
     most = max((held.share_bps for held in found.instruments), default=0)
     is_table = chosen(output) is Format.TABLE
     rows: list[Row] = [
@@ -256,10 +230,8 @@ def push(
 
 
 def _mechanisms() -> "list[wire.pricing.Mechanism]":
-    async def work(client: "Client") -> "wire.pricing.ListMechanismsResponse":
-        return await client.pricing.ListMechanisms(wire.pricing.ListMechanismsRequest())
-
-    return list(run(work).mechanisms)
+    found = run(lambda client: client.pricing.ListMechanisms(wire.pricing.ListMechanismsRequest()))
+    return list(found.mechanisms)
 
 
 def _recording(found: "wire.pricing.Recording") -> Row:

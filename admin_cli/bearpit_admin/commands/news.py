@@ -1,18 +1,16 @@
 """`bearpit-admin news`: headlines that move prices."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Symbols, symbols_of
 from bearpit_admin.output import Row, moment, moment_in, show, tell
 from bearpit_admin.rates import parse_factor, parse_rate
-from bearpit_admin.remote import pages, run
+from bearpit_admin.remote import run
 from bearpit_admin.times import parse_moment, parse_span, timestamp
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="Headlines, and how they move the prices of feeds.")
 
@@ -55,11 +53,7 @@ def publish(
         publish_at=timestamp(parse_moment(at)) if at else None,
         validate_only=dry_run,
     )
-
-    async def work(client: "Client") -> "wire.pricing.PublishNewsResponse":
-        return await client.pricing.PublishNews(request)
-
-    made = run(work).headline
+    made = run(lambda client: client.pricing.PublishNews(request)).headline
     which = f"headline {made.news_id}" if made.news_id else "a headline"
     tell(f"published {which} at {moment(made.published_at)}, to work until {moment(made.ends_at)}", dry_run)
 
@@ -67,17 +61,13 @@ def publish(
 @app.command("list", epilog="Example: bearpit-admin news list -n 10")
 def list_(limit: Limit = LIMIT, output: Output = None) -> None:
     """List headlines, newest first, also those to come."""
-
-    async def work(client: "Client") -> "list[wire.market.Headline]":
-        return await pages(
-            lambda size, token: client.pricing.ListNews(
-                wire.pricing.ListNewsRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: answer.headlines,
-            limit,
-        )
-
-    show(COLUMNS, [_row(found) for found in run(work)], output, SPARE)
+    headlines = listed(
+        lambda client: client.pricing.ListNews,
+        wire.pricing.ListNewsRequest(),
+        lambda answer: answer.headlines,
+        limit,
+    )
+    show(COLUMNS, [_row(found) for found in headlines], output, SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin news withdraw 12")
@@ -90,11 +80,7 @@ def withdraw(
     One that is not out yet never comes; one that is out moves prices no longer.
     """
     request = wire.pricing.WithdrawNewsRequest(news_id=news_id, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.pricing.WithdrawNewsResponse":
-        return await client.pricing.WithdrawNews(request)
-
-    found = run(work).headline
+    found = run(lambda client: client.pricing.WithdrawNews(request)).headline
     done = "withdrew" if found.withdrawn else "ended the effect of"
     tell(f"{done} headline {found.news_id}: {found.text}", dry_run)
 

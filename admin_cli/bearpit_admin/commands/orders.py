@@ -1,18 +1,16 @@
 """`bearpit-admin orders`: orders of anyone."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PlayerFilter, SymbolFilter, Yes
 from bearpit_admin.output import Row, moment, show, tell
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Orders of anyone.")
 
@@ -32,23 +30,13 @@ def list_(
     output: Output = None,
 ) -> None:
     """List orders, newest first. What a buy holds is points, what a sell holds is shares."""
-
-    async def work(client: "Client") -> "list[wire.trading.Order]":
-        return await pages(
-            lambda size, token: client.admin.ListPlayerOrders(
-                wire.admin.ListPlayerOrdersRequest(
-                    name=player,
-                    symbol=symbol.upper(),
-                    open_only=open_only,
-                    page_size=size,
-                    page_token=token,
-                )
-            ),
-            lambda answer: answer.orders,
-            limit,
-        )
-
-    show(COLUMNS, [_row(order) for order in run(work)], output, SPARE)
+    orders = listed(
+        lambda client: client.admin.ListPlayerOrders,
+        wire.admin.ListPlayerOrdersRequest(name=player, symbol=symbol.upper(), open_only=open_only),
+        lambda answer: answer.orders,
+        limit,
+    )
+    show(COLUMNS, [_row(order) for order in orders], output, SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin orders cancel 17 --yes")
@@ -60,11 +48,7 @@ def cancel(
     """Cancel an order of anyone."""
     confirm(f"Cancel order {order_id}?", yes, dry_run)
     request = wire.admin.CancelPlayerOrderRequest(order_id=order_id, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.CancelPlayerOrderResponse":
-        return await client.admin.CancelPlayerOrder(request)
-
-    order = run(work).order
+    order = run(lambda client: client.admin.CancelPlayerOrder(request)).order
     tell(f"cancelled order {order.order_id} of {order.player_name}", dry_run)
 
 

@@ -6,11 +6,24 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points, parse_points
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, PasswordFile, PlayerName, Reason, Yes
-from bearpit_admin.output import Part, Value, moment, show, show_one, tell
+from bearpit_admin.options import (
+    LIMIT,
+    NAME_RULE,
+    DryRun,
+    Limit,
+    Output,
+    PasswordFile,
+    PlayerName,
+    Reason,
+    Search,
+    ShareSymbol,
+    Yes,
+)
+from bearpit_admin.output import Part, Value, counted, moment, show, show_one, tell
 from bearpit_admin.prompts import confirm, from_file
-from bearpit_admin.remote import again, pages, run, screen_command
+from bearpit_admin.remote import again, run, screen_command
 from bearpit_admin.roles import Role, names_of, to_wire
 
 if TYPE_CHECKING:
@@ -24,23 +37,17 @@ SPARE = ("frozen", "created_at", "held", "id")
 
 @app.command("list", epilog="Example: bearpit-admin player list --search ada -o json")
 def list_(
-    search: Annotated[
-        str, typer.Option("--search", metavar="TEXT", help="Only names that contain this.")
-    ] = "",
+    search: Search = "",
     limit: Limit = LIMIT,
     output: Output = None,
 ) -> None:
     """List players with their cash."""
-
-    async def work(client: "Client") -> "list[wire.admin.PlayerSummary]":
-        return await pages(
-            lambda size, token: client.admin.ListPlayers(
-                wire.admin.ListPlayersRequest(search=search, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.players,
-            limit,
-        )
-
+    players = listed(
+        lambda client: client.admin.ListPlayers,
+        wire.admin.ListPlayersRequest(search=search),
+        lambda answer: answer.players,
+        limit,
+    )
     rows = [
         (
             found.player.player_id,
@@ -52,23 +59,28 @@ def list_(
             Points(found.held_cents),
             moment(found.player.created_at),
         )
-        for found in run(work)
+        for found in players
     ]
     show(COLUMNS, rows, output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin player show ada")
 def show_(name: PlayerName, output: Output = None) -> None:
-    """Show a player with cash and positions."""
+    """Show a player with cash and positions.
 
-    async def work(client: "Client") -> "wire.admin.GetPlayerResponse":
-        return await client.admin.GetPlayer(wire.admin.GetPlayerRequest(name=name))
+    The team is told of those who are ranked: who plays, and was there when ranks were last counted.
+    """
 
-    found = run(work)
+    async def work(client: "Client") -> "tuple[wire.admin.GetPlayerResponse, str | None]":
+        found = await client.admin.GetPlayer(wire.admin.GetPlayerRequest(name=name))
+        return found, await _team_of(client, found.player.name)
+
+    found, team = run(work)
     facts: list[tuple[str, Value]] = [
         ("id", found.player.player_id),
         ("name", found.player.name),
         ("roles", names_of(found.player.roles)),
+        *([] if team is None else [("team", team or None)]),
         ("disabled", found.player.disabled),
         ("frozen", found.player.frozen),
         ("created_at", moment(found.player.created_at)),
@@ -86,9 +98,7 @@ def show_(name: PlayerName, output: Output = None) -> None:
 
 @app.command(epilog="Example: bearpit-admin player create ada --role code_manager --role announcer")
 def create(
-    name: Annotated[
-        str, typer.Argument(metavar="NAME", help="3 to 24 of letters, digits, `_`, `-` and `.`.")
-    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_RULE)],
     roles: Annotated[
         list[Role] | None,
         typer.Option(
@@ -110,11 +120,7 @@ def create(
         cash_cents=parse_points(cash) if cash else None,
         validate_only=dry_run,
     )
-
-    async def work(client: "Client") -> "wire.admin.CreatePlayerResponse":
-        return await client.admin.CreatePlayer(request)
-
-    made = run(work)
+    made = run(lambda client: client.admin.CreatePlayer(request))
     tell(
         f"created {' and '.join(names_of(made.player.roles))} {made.player.name}",
         dry_run,
@@ -168,11 +174,7 @@ def reset_password(
     password = from_file(password_file) if password_file else ""
     confirm(f"Set a new password for {name} and end all sign-ins?", yes, dry_run)
     request = wire.admin.ResetPasswordRequest(name=name, password=password, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.ResetPasswordResponse":
-        return await client.admin.ResetPassword(request)
-
-    reset = run(work)
+    reset = run(lambda client: client.admin.ResetPassword(request))
     tell(f"reset the password of {name}", dry_run, err=bool(reset.password))
     if reset.password:
         tell(reset.password)
@@ -194,7 +196,7 @@ def adjust(
             show_default=False,
         ),
     ] = 0,
-    symbol: Annotated[str, typer.Option("--symbol", "-s", metavar="SYMBOL", help="Whose shares.")] = "",
+    symbol: ShareSymbol = "",
     yes: Yes = False,
     dry_run: DryRun = False,
 ) -> None:
@@ -205,24 +207,19 @@ def adjust(
     if bool(cash) == bool(shares) or bool(shares) != bool(symbol):
         raise Failure("Give either --cash, or --shares with --symbol.", Exit.USAGE)
     amount = parse_points(cash) if cash else shares
+    much = abs(amount)
+    what = f"{Points(much)} points" if cash else f"{counted(much, 'share')} of {symbol.upper()}"
     if amount < 0:
-        what = f"{Points(-amount)} points" if cash else f"{-amount} of {symbol.upper()}"
         confirm(f"Take {what} from {name}?", yes, dry_run)
     request = wire.admin.AdjustBalanceRequest(
         name=name, symbol=symbol.upper(), amount=amount, reason=reason, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.admin.AdjustBalanceResponse":
-        return await client.admin.AdjustBalance(request)
-
-    posting = run(work).posting
-    much = abs(posting.amount)
-    what = (
-        f"{much} share{'s' * (much > 1)} of {posting.symbol}" if posting.symbol else f"{Points(much)} points"
-    )
+    posting = run(lambda client: client.admin.AdjustBalance(request)).posting
     has = posting.balance_after if posting.symbol else Points(posting.balance_after)
-    done = f"took {what} from" if posting.amount < 0 else f"gave {what} to"
-    tell(f"{done} {name}, who now has {has}", dry_run)
+    done = f"took {what} from" if amount < 0 else f"gave {what} to"
+    # Cash that comes in repays a debt first, and then the posting is the repayment's.
+    repaid = f"; {Points(-posting.amount)} of it repaid a debt" if posting.reason == "repayment" else ""
+    tell(f"{done} {name}, who now has {has}{repaid}", dry_run)
 
 
 @app.command(epilog='Example: bearpit-admin player sudo ada --reason "cannot see her orders"')
@@ -233,11 +230,7 @@ def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     under your name. It ends sooner with your own sign-in, or when the player is disabled.
     """
     request = wire.admin.ImpersonateRequest(name=name, reason=reason, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.ImpersonateResponse":
-        return await client.admin.Impersonate(request)
-
-    opened = run(work)
+    opened = run(lambda client: client.admin.Impersonate(request))
     if dry_run:
         tell(f"you would look through the eyes of {opened.player.name}", dry_run)
         return
@@ -248,19 +241,27 @@ def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     tell(f"  BEARPIT_TOKEN=... {again('market status')}, or what else {name} may do", err=True)
 
 
+async def _team_of(client: "Client", name: str) -> str | None:
+    """The name of a player's team, "" for none. None: he is not ranked, or the caller may not see ranks.
+
+    No other call says it of one player.
+    """
+    from bearpit.client import BearpitError
+
+    try:
+        found = await client.ranks.GetRank(wire.ranks.GetRankRequest(player=name))
+    except BearpitError as error:
+        if error.reason != "NOT_ALLOWED":
+            raise
+        return None
+    return found.standings[0].entry.team_name if found.standings else None
+
+
 def _set_frozen(name: str, frozen: bool, reason: str, dry_run: bool) -> "wire.admin.SetFrozenResponse":
     request = wire.admin.SetFrozenRequest(name=name, frozen=frozen, reason=reason, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.SetFrozenResponse":
-        return await client.admin.SetFrozen(request)
-
-    return run(work)
+    return run(lambda client: client.admin.SetFrozen(request))
 
 
 def _set_disabled(name: str, disabled: bool, dry_run: bool) -> "wire.admin.SetPlayerDisabledResponse":
     request = wire.admin.SetPlayerDisabledRequest(name=name, disabled=disabled, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.SetPlayerDisabledResponse":
-        return await client.admin.SetPlayerDisabled(request)
-
-    return run(work)
+    return run(lambda client: client.admin.SetPlayerDisabled(request))

@@ -1,18 +1,16 @@
 """`bearpit-admin rank`: boards, one player's standings, teams, and what shares count as."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated, cast
 
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points
 from bearpit_admin.options import LIMIT, DryRun, Limit, Output
 from bearpit_admin.output import Part, Row, Value, moment, moment_in, show, show_one, tell
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
+from bearpit_admin.remote import run
 
 app = typer.Typer(help="Ranks of players and teams, and what shares count as in them.")
 
@@ -30,7 +28,13 @@ class Board(StrEnum):
 
 BoardOption = Annotated[Board, typer.Option("--board", "-b", help="What to rank by.")]
 WindowOption = Annotated[
-    int, typer.Option("--window", metavar="WINDOW", help="The final ranks of a window; see `rank periods`.")
+    int,
+    typer.Option(
+        "--window",
+        metavar="WINDOW",
+        help="The final ranks of a window; see `rank periods`.",
+        show_default=False,
+    ),
 ]
 DayOption = Annotated[
     str, typer.Option("--day", metavar="DATE", help="The final ranks of a day, such as 2031-08-04.")
@@ -59,19 +63,13 @@ def list_(
     """
     period = _period(window, day)
 
-    async def work(client: "Client") -> "list[wire.ranks.RankEntry]":
-        return await pages(
-            lambda size, token: client.ranks.ListRanks(
-                wire.ranks.ListRanksRequest(
-                    board=_number(board), period=period, first_position=first, page_size=size,
-                    page_token=token,
-                )
-            ),
-            lambda answer: answer.entries,
-            limit,
-        )  # fmt: skip
-
-    show(PLACES, [_place(entry) for entry in run(work)], output, ("position", "team", "before"))
+    entries = listed(
+        lambda client: client.ranks.ListRanks,
+        wire.ranks.ListRanksRequest(board=_number(board), period=period, first_position=first),
+        lambda answer: answer.entries,
+        limit,
+    )
+    show(PLACES, [_place(entry) for entry in entries], output, ("position", "team", "before"))
 
 
 @app.command("show", epilog="Example: bearpit-admin rank show ada --around 3 --board return")
@@ -92,11 +90,7 @@ def show_(
     request = wire.ranks.GetRankRequest(
         player=player, period=_period(window, day), around=around, around_board=_number(board)
     )
-
-    async def work(client: "Client") -> "wire.ranks.GetRankResponse":
-        return await client.ranks.GetRank(request)
-
-    found = run(work)
+    found = run(lambda client: client.ranks.GetRank(request))
     facts: list[tuple[str, Value]] = [("player", found.player_name), ("at", moment_in(found.edition, "at"))]
     if found.HasField("net_worth"):
         worth = found.net_worth
@@ -118,18 +112,15 @@ def teams(window: WindowOption = 0, day: DayOption = "", limit: Limit = LIMIT, o
     """List teams by average net worth."""
     period = _period(window, day)
 
-    async def work(client: "Client") -> "list[wire.ranks.TeamRankEntry]":
-        return await pages(
-            lambda size, token: client.ranks.ListTeamRanks(
-                wire.ranks.ListTeamRanksRequest(period=period, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.entries,
-            limit,
-        )
-
+    entries = listed(
+        lambda client: client.ranks.ListTeamRanks,
+        wire.ranks.ListTeamRanksRequest(period=period),
+        lambda answer: answer.entries,
+        limit,
+    )
     rows = [
         (one.rank, one.team_name, one.members, Points(one.average_cents), one.previous_rank or None)
-        for one in run(work)
+        for one in entries
     ]
     show(TEAMS, rows, output, ("before",))
 
@@ -137,19 +128,15 @@ def teams(window: WindowOption = 0, day: DayOption = "", limit: Limit = LIMIT, o
 @app.command(epilog="Example: bearpit-admin rank periods")
 def periods(limit: Limit = LIMIT, output: Output = None) -> None:
     """List days and windows that are kept."""
-
-    async def work(client: "Client") -> "list[wire.ranks.KeptPeriod]":
-        return await pages(
-            lambda size, token: client.ranks.ListPeriods(
-                wire.ranks.ListPeriodsRequest(page_size=size, page_token=token)
-            ),
-            lambda answer: answer.periods,
-            limit,
-        )
-
+    periods = listed(
+        lambda client: client.ranks.ListPeriods,
+        wire.ranks.ListPeriodsRequest(),
+        lambda answer: answer.periods,
+        limit,
+    )
     rows = [
         (kept.period.window_id or None, kept.period.day, kept.title, moment_in(kept, "at"), kept.players)
-        for kept in run(work)
+        for kept in periods
     ]
     show(PERIODS, rows, output, ("players", "at"))
 
@@ -157,34 +144,26 @@ def periods(limit: Limit = LIMIT, output: Output = None) -> None:
 @app.command(epilog="Example: bearpit-admin rank marks ACME")
 def marks(
     symbol: Annotated[
-        str, typer.Argument(metavar="[SYMBOL]", help="Only of this instrument; else of all.")
+        str, typer.Argument(metavar="SYMBOL", help="Only of this instrument; else of all.")
     ] = "",
     limit: Limit = LIMIT,
     output: Output = None,
 ) -> None:
     """Tell what shares count as, and why."""
-
-    async def work(client: "Client") -> "list[wire.ranks.Mark]":
-        return await pages(
-            lambda size, token: client.ranks.ListMarks(
-                wire.ranks.ListMarksRequest(symbol=symbol, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.marks,
-            limit,
-        )
-
-    show(MARKS, [_mark(found) for found in run(work)], output, ("pairs", "trades", "source", "last", "why"))
+    marks = listed(
+        lambda client: client.ranks.ListMarks,
+        wire.ranks.ListMarksRequest(symbol=symbol.upper()),
+        lambda answer: answer.marks,
+        limit,
+    )
+    show(MARKS, [_mark(found) for found in marks], output, ("pairs", "trades", "source", "last", "why"))
 
 
 @app.command(epilog="Example: bearpit-admin rank refresh")
 def refresh(dry_run: DryRun = False) -> None:
     """Count ranks now."""
     request = wire.ranks.RefreshRanksRequest(validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.ranks.RefreshRanksResponse":
-        return await client.ranks.RefreshRanks(request)
-
-    done = run(work)
+    done = run(lambda client: client.ranks.RefreshRanks(request))
     at = moment(done.edition.at)
     tell(f"counted {done.edition.players} players in {done.took_ms} ms, as of {at}", dry_run)
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Who may do what.")
 
-Roles = Annotated[list[Role], typer.Argument(metavar="ROLE...", help="One or more; see `role list`.")]
+Roles = Annotated[list[Role], typer.Argument(metavar="ROLE", help="One or more; see `role list`.")]
 
 
 @app.command("list", epilog="Example: bearpit-admin role list -o json")
@@ -96,7 +96,4 @@ def _change(name: str, dry_run: bool, changed: Callable[[set[str]], set[str]]) -
 
 
 def _table() -> "wire.auth.ListRolesResponse":
-    async def work(client: "Client") -> "wire.auth.ListRolesResponse":
-        return await client.auth.ListRoles(wire.auth.ListRolesRequest())
-
-    return run(work)
+    return run(lambda client: client.auth.ListRoles(wire.auth.ListRolesRequest()))

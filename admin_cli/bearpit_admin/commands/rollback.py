@@ -7,6 +7,7 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.money import parse_price
 from bearpit_admin.options import (
     LIMIT,
@@ -24,7 +25,7 @@ from bearpit_admin.options import (
 )
 from bearpit_admin.output import show
 from bearpit_admin.plans import plan_of
-from bearpit_admin.remote import pages, run
+from bearpit_admin.remote import run
 from bearpit_admin.times import parse_moment, parse_span, timestamp
 from bearpit_admin.undoing import PATIENCE_SECONDS, facts_of, show_rollback, undo
 
@@ -178,29 +179,22 @@ def list_(
     output: Output = None,
 ) -> None:
     """List rollbacks and what became of them, newest first."""
-
-    async def work(client: "Client") -> "list[wire.rollbacks.Rollback]":
-        return await pages(
-            lambda size, token: client.rollbacks.ListRollbacks(
-                wire.rollbacks.ListRollbacksRequest(waiting_only=waiting, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.rollbacks,
-            limit,
-        )
-
+    rollbacks = listed(
+        lambda client: client.rollbacks.ListRollbacks,
+        wire.rollbacks.ListRollbacksRequest(waiting_only=waiting),
+        lambda answer: answer.rollbacks,
+        limit,
+    )
     columns = [key for key, _ in facts_of(wire.rollbacks.Rollback())]
-    show(columns, [[value for _, value in facts_of(found)] for found in run(work)], output, SPARE)
+    show(columns, [[value for _, value in facts_of(found)] for found in rollbacks], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin rollback show 4")
 def show_(rollback_id: RollbackId, output: Output = None) -> None:
     """Show a rollback with what it did, or what it would do now."""
-
-    async def work(client: "Client") -> "wire.rollbacks.GetRollbackResponse":
-        request = wire.rollbacks.GetRollbackRequest(rollback_id=rollback_id)
-        return await client.rollbacks.GetRollback(request, timeout=PATIENCE_SECONDS)
-
-    show_rollback(run(work), output)
+    request = wire.rollbacks.GetRollbackRequest(rollback_id=rollback_id)
+    found = run(lambda client: client.rollbacks.GetRollback(request, timeout=PATIENCE_SECONDS))
+    show_rollback(found, output)
 
 
 def _undo(

@@ -1,6 +1,6 @@
 """`bearpit-admin settings`: the game's settings."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,22 +10,15 @@ from bearpit_admin.output import show, tell
 from bearpit_admin.pairs import parse_pairs
 from bearpit_admin.remote import run
 
-if TYPE_CHECKING:
-    from bearpit.client import Client
-
 app = typer.Typer(help="The game's settings.")
 
 
 @app.command("list", epilog="Example: bearpit-admin settings list")
 def list_(output: Output = None) -> None:
     """List all settings, what they are and what they would be by default."""
-
-    async def work(client: "Client") -> "wire.admin.GetSettingsResponse":
-        return await client.admin.GetSettings(wire.admin.GetSettingsRequest())
-
+    held = run(lambda client: client.admin.GetSettings(wire.admin.GetSettingsRequest()))
     rows = [
-        (setting.key, setting.value, setting.default_value, setting.description)
-        for setting in run(work).settings
+        (setting.key, setting.value, setting.default_value, setting.description) for setting in held.settings
     ]
     show(("key", "value", "default", "description"), rows, output)
 
@@ -46,10 +39,7 @@ def set_(
     """Change settings, all or none of them."""
     wanted = parse_pairs(values, "registration_open=false")
     request = wire.admin.UpdateSettingsRequest(values=wanted, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.UpdateSettingsResponse":
-        return await client.admin.UpdateSettings(request)
-
-    held = {setting.key: setting.value for setting in run(work, in_cents=True).settings}
+    changed = run(lambda client: client.admin.UpdateSettings(request), in_cents=True)
+    held = {setting.key: setting.value for setting in changed.settings}
     for key in wanted:
         tell(f"{key}={held[key]}", dry_run)

@@ -64,20 +64,14 @@ def simulate(
     if wanted is None:
         raise Failure("What to try is missing.", Exit.USAGE, "give --algorithm NAME or --plan FILE")
     request = wire.windows.SimulateSettlementRequest(window_id=window_id, plan=wanted)
-
-    async def work(client: "Client") -> "wire.windows.SimulateSettlementResponse":
-        return await client.windows.SimulateSettlement(request, timeout=PATIENCE_SECONDS)
-
-    show(SIMULATED, [_both(found) for found in run(work).prices], output, SPARE)
+    found = run(lambda client: client.windows.SimulateSettlement(request, timeout=PATIENCE_SECONDS))
+    show(SIMULATED, [_both(price) for price in found.prices], output, SPARE)
 
 
 @app.command(epilog="Example: bearpit-admin settle variants 7")
 def variants(window_id: WindowId, output: Output = None) -> None:
     """Compare what the variants of a window's experiment came to."""
     request = wire.windows.CompareVariantsRequest(window_id=window_id)
-
-    async def work(client: "Client") -> "wire.windows.CompareVariantsResponse":
-        return await client.windows.CompareVariants(request)
 
     rows = [
         (
@@ -91,7 +85,7 @@ def variants(window_id: WindowId, output: Output = None) -> None:
             found.bounded,
             found.volume,
         )
-        for found in run(work).variants
+        for found in run(lambda client: client.windows.CompareVariants(request)).variants
     ]
     show(VARIANTS, rows, output, ("volume", "bounded", "unchanged"))
 
@@ -104,11 +98,7 @@ def algorithms(
     output: Output = None,
 ) -> None:
     """List ways to settle a price, or show one."""
-
-    async def work(client: "Client") -> "wire.windows.ListAlgorithmsResponse":
-        return await client.windows.ListAlgorithms(wire.windows.ListAlgorithmsRequest())
-
-    every = run(work).algorithms
+    every = run(lambda client: client.windows.ListAlgorithms(wire.windows.ListAlgorithmsRequest())).algorithms
     if not name:
         rows = [
             (found.name, found.title, [made.key for made in found.parameters], found.description)

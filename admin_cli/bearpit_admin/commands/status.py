@@ -1,7 +1,5 @@
 """`bearpit-admin status`: how the server does."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from bearpit_admin import wire
@@ -9,9 +7,6 @@ from bearpit_admin.commands.market import facts_of
 from bearpit_admin.options import Output
 from bearpit_admin.output import Value, moment, show_one
 from bearpit_admin.remote import here, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 
 def register(app: typer.Typer) -> None:
@@ -21,11 +16,7 @@ def register(app: typer.Typer) -> None:
 
 def status(output: Output = None) -> None:
     """Show how the server and the market do."""
-
-    async def work(client: "Client") -> "wire.admin.GetServerStatusResponse":
-        return await client.admin.GetServerStatus(wire.admin.GetServerStatusRequest())
-
-    found = run(work)
+    found = run(lambda client: client.admin.GetServerStatus(wire.admin.GetServerStatusRequest()))
     facts: list[tuple[str, Value]] = [
         ("server", here().server),
         ("version", found.version),

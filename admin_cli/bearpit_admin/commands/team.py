@@ -9,11 +9,12 @@ import typer
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
 from bearpit_admin.files import read_text
-from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Yes
-from bearpit_admin.output import Part, Row, Value, moment, printable, show, show_one, tell
+from bearpit_admin.listing import listed, pages
+from bearpit_admin.options import LIMIT, DryRun, Limit, Output, Search, Yes
+from bearpit_admin.output import Part, Row, as_facts, moment, printable, show, show_one, tell
 from bearpit_admin.progress import Progress
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import pages, run, sentence
+from bearpit_admin.remote import run, sentence
 
 if TYPE_CHECKING:
     from bearpit.client import Client
@@ -42,11 +43,7 @@ def create(
     request = wire.teams.CreateTeamRequest(
         name=name, max_players=most or 0, joinable=joinable, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.teams.CreateTeamResponse":
-        return await client.teams.CreateTeam(request)
-
-    made = run(work).team
+    made = run(lambda client: client.teams.CreateTeam(request)).team
     tell(f"created team {made.name}", dry_run, err=bool(made.join_code))
     if made.join_code:
         tell(made.join_code)
@@ -54,24 +51,18 @@ def create(
 
 @app.command("list", epilog="Example: bearpit-admin team list --search panda -o csv")
 def list_(
-    search: Annotated[
-        str, typer.Option("--search", metavar="TEXT", help="Only names that contain this.")
-    ] = "",
+    search: Search = "",
     limit: Limit = LIMIT,
     output: Output = None,
 ) -> None:
     """List teams by name."""
-
-    async def work(client: "Client") -> "list[wire.teams.Team]":
-        return await pages(
-            lambda size, token: client.teams.ListTeams(
-                wire.teams.ListTeamsRequest(search=search, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.teams,
-            limit,
-        )
-
-    show(COLUMNS, [[value for _, value in _facts(team)] for team in run(work)], output, SPARE)
+    teams = listed(
+        lambda client: client.teams.ListTeams,
+        wire.teams.ListTeamsRequest(search=search),
+        lambda answer: answer.teams,
+        limit,
+    )
+    show(COLUMNS, [_row(team) for team in teams], output, SPARE)
 
 
 @app.command("show", epilog='Example: bearpit-admin team show "Red Pandas"')
@@ -80,18 +71,13 @@ def show_(name: TeamName, output: Output = None) -> None:
 
     async def work(client: "Client") -> "tuple[wire.teams.Team, list[wire.teams.Member]]":
         team = (await client.teams.GetTeam(wire.teams.GetTeamRequest(name=name))).team
-        members = await pages(
-            lambda size, token: client.teams.ListMembers(
-                wire.teams.ListMembersRequest(team=team.name, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.members,
-            0,
-        )
+        asked = wire.teams.ListMembersRequest(team=team.name)
+        members = await pages(client.teams.ListMembers, asked, lambda answer: answer.members, 0)
         return team, members
 
     team, members = run(work)
     rows = [(member.player_id, member.name, member.disabled) for member in members]
-    show_one(_facts(team), output, Part("players", ("id", "name", "disabled"), rows))
+    show_one(as_facts(COLUMNS, _row(team)), output, Part("players", ("id", "name", "disabled"), rows))
 
 
 @app.command(epilog='Example: bearpit-admin team update "Red Pandas" --name "Green Pandas" --max 15')
@@ -107,11 +93,7 @@ def update(
     request = wire.teams.UpdateTeamRequest(
         name=name, new_name=new_name, max_players=most, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.teams.UpdateTeamResponse":
-        return await client.teams.UpdateTeam(request)
-
-    team = run(work).team
+    team = run(lambda client: client.teams.UpdateTeam(request)).team
     takes = f"{team.max_players} players" if team.max_players else "any number of players"
     tell(f"team {team.name} takes {takes}", dry_run)
 
@@ -156,8 +138,8 @@ def code(
 
 @app.command(epilog="Example: bearpit-admin team assign --file teams.csv --create-teams --dry-run")
 def assign(
-    player: Annotated[str, typer.Argument(metavar="[PLAYER]", help="One player; with TEAM.")] = "",
-    team: Annotated[str, typer.Argument(metavar="[TEAM]", help="The player's team.")] = "",
+    player: Annotated[str, typer.Argument(metavar="PLAYER", help="One player; with TEAM.")] = "",
+    team: Annotated[str, typer.Argument(metavar="TEAM", help="The player's team.")] = "",
     file: Annotated[
         str,
         typer.Option("--file", metavar="FILE", help="Many: CSV of player,team; `-`: standard input."),
@@ -202,7 +184,7 @@ def assign(
 
 @app.command(epilog="Example: bearpit-admin team remove ada bob")
 def remove(
-    players: Annotated[list[str], typer.Argument(metavar="PLAYER...", help="Who.")],
+    players: Annotated[list[str], typer.Argument(metavar="PLAYER", help="Who.")],
     output: Output = None,
     yes: Yes = False,
     dry_run: DryRun = False,
@@ -210,12 +192,9 @@ def remove(
     """Take players out of their teams. Ends with 3 if somebody could not be."""
     if len(players) > 1:
         confirm(f"Take {len(players)} players out of their teams?", yes, dry_run)
-
-    async def work(client: "Client") -> "Sequence[wire.teams.Assigned]":
-        request = wire.teams.RemoveFromTeamRequest(players=players, validate_only=dry_run)
-        return (await client.teams.RemoveFromTeam(request)).results
-
-    _tell_results(run(work), output, dry_run)
+    request = wire.teams.RemoveFromTeamRequest(players=players, validate_only=dry_run)
+    found = run(lambda client: client.teams.RemoveFromTeam(request))
+    _tell_results(found.results, output, dry_run)
 
 
 def _read(file: str) -> list[tuple[str, str]]:
@@ -258,12 +237,12 @@ def _tell_results(results: "Sequence[wire.teams.Assigned]", output: Output, dry_
         raise typer.Exit(Exit.CONFLICT)
 
 
-def _facts(team: "wire.teams.Team") -> list[tuple[str, Value]]:
-    return [
-        ("id", team.team_id),
-        ("name", team.name),
-        ("members", team.members),
-        ("max", team.max_players or None),
-        ("join_code", team.join_code or None),
-        ("created_at", moment(team.created_at)),
-    ]
+def _row(team: "wire.teams.Team") -> Row:
+    return (
+        team.team_id,
+        team.name,
+        team.members,
+        team.max_players or None,
+        team.join_code or None,
+        moment(team.created_at),
+    )

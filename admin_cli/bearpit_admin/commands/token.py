@@ -1,18 +1,15 @@
 """`bearpit-admin token`: tokens for other services."""
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from bearpit_admin import wire
-from bearpit_admin.options import DryRun, Output, Yes
-from bearpit_admin.output import moment, show, tell
+from bearpit_admin.options import NAME_RULE, DryRun, Output, Yes
+from bearpit_admin.output import moment, show, tell, tell_secret
 from bearpit_admin.prompts import confirm
 from bearpit_admin.remote import run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="Tokens for other services.")
 
@@ -30,7 +27,7 @@ class Scope(StrEnum):
 
 @app.command(epilog="Example: bearpit-admin token create kiosk --scope market.read > kiosk.token")
 def create(
-    name: TokenName,
+    name: Annotated[str, typer.Argument(metavar="NAME", help=NAME_RULE)],
     scopes: Annotated[list[Scope], typer.Option("--scope", help="What it may do; repeat for more.")],
     dry_run: DryRun = False,
 ) -> None:
@@ -38,27 +35,17 @@ def create(
     request = wire.admin.CreateServiceTokenRequest(
         name=name, scopes=[scope.value for scope in scopes], validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.admin.CreateServiceTokenResponse":
-        return await client.admin.CreateServiceToken(request)
-
-    made = run(work)
-    keep = "" if dry_run else "; keep its secret, it is not shown again"
-    tell(f"created token {made.service_token.name}{keep}", dry_run, err=True)
-    if made.secret:
-        tell(made.secret)
+    made = run(lambda client: client.admin.CreateServiceToken(request))
+    tell_secret(f"created token {made.service_token.name}", made.secret, dry_run, keep="its secret")
 
 
 @app.command("list", epilog="Example: bearpit-admin token list")
 def list_(output: Output = None) -> None:
     """List tokens, revoked ones too, without their secrets."""
-
-    async def work(client: "Client") -> "wire.admin.ListServiceTokensResponse":
-        return await client.admin.ListServiceTokens(wire.admin.ListServiceTokensRequest())
-
+    held = run(lambda client: client.admin.ListServiceTokens(wire.admin.ListServiceTokensRequest()))
     rows = [
         (token.service_token_id, token.name, list(token.scopes), token.revoked, moment(token.created_at))
-        for token in run(work).service_tokens
+        for token in held.service_tokens
     ]
     show(("id", "name", "scopes", "revoked", "created_at"), rows, output)
 
@@ -68,8 +55,5 @@ def revoke(name: TokenName, yes: Yes = False, dry_run: DryRun = False) -> None:
     """End a token, for good."""
     confirm(f"Revoke the token {name}?", yes, dry_run)
     request = wire.admin.RevokeServiceTokenRequest(name=name, validate_only=dry_run)
-
-    async def work(client: "Client") -> "wire.admin.RevokeServiceTokenResponse":
-        return await client.admin.RevokeServiceToken(request)
-
-    tell(f"revoked token {run(work).service_token.name}", dry_run)
+    revoked = run(lambda client: client.admin.RevokeServiceToken(request)).service_token
+    tell(f"revoked token {revoked.name}", dry_run)

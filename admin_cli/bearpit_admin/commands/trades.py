@@ -1,17 +1,12 @@
 """`bearpit-admin trades`: trades with both sides."""
 
-from typing import TYPE_CHECKING
-
 import typer
 
 from bearpit_admin import wire
+from bearpit_admin.listing import listed
 from bearpit_admin.money import Points
 from bearpit_admin.options import LIMIT, Limit, Output, PlayerFilter, SymbolFilter
 from bearpit_admin.output import moment, show
-from bearpit_admin.remote import pages, run
-
-if TYPE_CHECKING:
-    from bearpit.client import Client
 
 app = typer.Typer(help="Trades of anyone, with both sides.")
 
@@ -32,18 +27,12 @@ def list_(
     player: PlayerFilter = "", symbol: SymbolFilter = "", limit: Limit = LIMIT, output: Output = None
 ) -> None:
     """List trades, newest first."""
-
-    async def work(client: "Client") -> "list[wire.admin.PlayerTrade]":
-        return await pages(
-            lambda size, token: client.admin.ListPlayerTrades(
-                wire.admin.ListPlayerTradesRequest(
-                    name=player, symbol=symbol.upper(), page_size=size, page_token=token
-                )
-            ),
-            lambda answer: answer.trades,
-            limit,
-        )
-
+    trades = listed(
+        lambda client: client.admin.ListPlayerTrades,
+        wire.admin.ListPlayerTradesRequest(name=player, symbol=symbol.upper()),
+        lambda answer: answer.trades,
+        limit,
+    )
     rows = [
         (
             found.trade.trade_id,
@@ -59,6 +48,6 @@ def list_(
             found.buy_order_id,
             found.sell_order_id,
         )
-        for found in run(work)
+        for found in trades
     ]
     show(COLUMNS, rows, output, SPARE)

@@ -9,6 +9,7 @@ import typer
 
 from bearpit_admin import wire
 from bearpit_admin.exits import Exit, Failure
+from bearpit_admin.listing import listed
 from bearpit_admin.options import (
     LIMIT,
     Algorithm,
@@ -35,7 +36,7 @@ from bearpit_admin.output import (
 )
 from bearpit_admin.plans import describe, plan_of
 from bearpit_admin.prompts import confirm
-from bearpit_admin.remote import again, pages, run, stay_signed_in
+from bearpit_admin.remote import again, run, stay_signed_in
 from bearpit_admin.times import parse_moment, parse_zone, timestamp
 from bearpit_admin.windows import COLUMNS, SPARE, TIMES, facts_of, prices_part, sentence_of, state_of
 
@@ -88,17 +89,13 @@ def list_(
     output: Output = None,
 ) -> None:
     """List windows, newest first."""
-
-    async def work(client: "Client") -> "list[wire.windows.Window]":
-        return await pages(
-            lambda size, token: client.windows.ListWindows(
-                wire.windows.ListWindowsRequest(current_only=current, page_size=size, page_token=token)
-            ),
-            lambda answer: answer.windows,
-            limit,
-        )
-
-    show(COLUMNS, [tuple(value for _, value in facts_of(found)) for found in run(work)], output, SPARE)
+    windows = listed(
+        lambda client: client.windows.ListWindows,
+        wire.windows.ListWindowsRequest(current_only=current),
+        lambda answer: answer.windows,
+        limit,
+    )
+    show(COLUMNS, [tuple(value for _, value in facts_of(found)) for found in windows], output, SPARE)
 
 
 @app.command("show", epilog="Example: bearpit-admin window show 7")
@@ -148,11 +145,8 @@ def create(
         scheduled=scheduled,
         validate_only=dry_run,
     )
-
-    async def work(client: "Client") -> "wire.windows.CreateWindowResponse":
-        return await client.windows.CreateWindow(request)
-
-    tell(f"created {sentence_of(run(work).window)}", dry_run)
+    made = run(lambda client: client.windows.CreateWindow(request)).window
+    tell(f"created {sentence_of(made)}", dry_run)
 
 
 @app.command(epilog="Example: bearpit-admin window update 7 --ends +30m --settles none")
@@ -309,21 +303,14 @@ def _change(window: "wire.windows.Window") -> Row:
 
 
 def _get(window_id: int) -> "wire.windows.GetWindowResponse":
-    async def work(client: "Client") -> "wire.windows.GetWindowResponse":
-        return await client.windows.GetWindow(wire.windows.GetWindowRequest(window_id=window_id))
-
-    return run(work)
+    return run(lambda client: client.windows.GetWindow(wire.windows.GetWindowRequest(window_id=window_id)))
 
 
 def _move(window_id: int, move: Move, reason: str, dry_run: bool) -> None:
     request = wire.windows.MoveWindowRequest(
         window_id=window_id, state=f"WINDOW_STATE_{move.state}", reason=reason, validate_only=dry_run
     )
-
-    async def work(client: "Client") -> "wire.windows.MoveWindowResponse":
-        return await client.windows.MoveWindow(request)
-
-    window = run(work).window
+    window = run(lambda client: client.windows.MoveWindow(request)).window
     tell(sentence_of(window), dry_run)
     if move.verb == "end" and not window.HasField("next_change_at") and not dry_run:
         tell(f"settle it with `{again(f'settle run {window.window_id}')}`", err=True)

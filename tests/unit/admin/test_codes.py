@@ -115,6 +115,11 @@ def test_lists_and_shows_batches(codes: Desk) -> None:
     assert said[-2:] == [f"{CODES[n]}\t{1 - n}\tbearpit://redeem/{CODES[n]}" for n in range(2)]
 
 
+def test_the_codes_of_a_batch_come_as_csv(codes: Desk) -> None:
+    [header, first, *_] = done("code", "show", "3", "-o", "csv").splitlines()
+    assert (header, first) == ("code,uses,link", f"{CODES[0]},1,bearpit://redeem/{CODES[0]}")
+
+
 def test_withdraws_when_asked_to(codes: Desk, somebody_there: None) -> None:
     assert admin("code", "withdraw", "3", said="n\n").exit_code == 1
     assert codes.requests("WithdrawBatch") == []

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 import typer
+from bearpit_admin import session
 from bearpit_admin.app import app
+from bearpit_admin.session import Context, SignIn
 from typer.testing import CliRunner
 
 COMMAND = [sys.executable, "-m", "bearpit_admin"]
@@ -75,6 +77,7 @@ def test_has_every_command_that_operators_were_promised() -> None:
 def test_every_command_has_help_with_an_example(path: tuple[str, ...]) -> None:
     result = CliRunner().invoke(app, [*path, "--help"])
     assert result.exit_code == 0
+    assert "[[" not in result.output, "an optional argument gets its brackets anyway"
     example = " ".join(result.output.partition("Example:")[2].split())
     assert example.startswith(f"bearpit-admin {' '.join(path)}")
 
@@ -167,6 +170,8 @@ def test_says_which_version_it_is() -> None:
         (["play", "--headless", "--address", "127.0.0.1:99999"], "HOST:PORT"),
         (["play", "--headless", "--name", "x"], "3 to 24"),
         (["orders", "cancel", "first"], "integer"),
+        (["orders", "cancel", "9" * 20, "--yes"], "too large"),
+        (["player", "credit", "ada", "9" * 17, "--reason", "x"], "too large"),
         (["context", "add", "a/b", "somewhere:1"], "letters"),
         (["context", "add", "camp", "somewhere:one"], "camp.example:7117"),
         (["context", "add", "camp", "somewhere:99999"], "camp.example:7117"),
@@ -327,3 +332,14 @@ def test_the_shell_is_given_a_completion_script_and_completions() -> None:
     words = {"COMP_WORDS": "bearpit-admin pla", "COMP_CWORD": "1"}
     done = subprocess.run(COMMAND, env=environment | words, capture_output=True, text=True, check=False)
     assert "player" in done.stdout.split()
+
+
+@pytest.mark.parametrize(("name", "who"), [("ada", "signed in as ada"), ("", "not signed in")])
+def test_the_contexts_are_listed_with_a_server_that_is_named_for_once(name: str, who: str) -> None:
+    if name:
+        context = Context("default", "camp.example:7117")
+        session.save(context, SignIn(context.server, name, "access", 2_000_000_000, "refresh"))
+    result = CliRunner().invoke(app, ["--server", "camp.example", "context", "list"])
+    assert result.stdout.splitlines()[1:] == ["yes\tdefault\t127.0.0.1:7117\t\t"]
+    assert f"leads to camp.example:7117 instead; {who} there" in result.stderr
+    assert CliRunner().invoke(app, ["context", "list"]).stderr == ""

@@ -129,6 +129,17 @@ def test_a_narrow_table_folds_sentences_and_leaves_out_what_can_be_missed(
     assert "no room for: address, stop price; -o csv has all" in terminal(45)
 
 
+def test_a_narrow_part_says_where_all_of_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    part = Part("notes", WIDE, WIDE_ROWS, ("address", "stop_price"))
+    show_one([("name", "ada")], Format.TABLE, part)
+    assert capsys.readouterr().err == "no room for: stop price; -o json has all\n", "CSV has no parts"
+
+
 def test_an_amount_is_never_cut(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)

@@ -56,7 +56,8 @@ def test_marks_say_why(desk: Desk) -> None:
         symbol="ACME", mark_cents=1_000, source=pb.MARK_SOURCE_REFERENCE, explanation="the reference price"
     )
     desk.answers["ListMarks"] = pb.ListMarksResponse(marks=[mark])
-    [found] = json.loads(done("rank", "marks", "ACME", "-o", "json"))
+    [found] = json.loads(done("rank", "marks", "acme", "-o", "json"))
+    assert desk.only("ListMarks").symbol == "ACME"
     assert (found["mark"], found["last"], found["source"]) == ("10.00", None, "reference")
     assert found["why"] == "the reference price"
 
