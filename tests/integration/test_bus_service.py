@@ -67,6 +67,8 @@ async def test_a_replay_is_rehearsed_done_once_and_logged(floor: Venue) -> None:
         (replay("x" * 5_000), "NOT_FOUND"),
         (replay(from_event="soon"), "INVALID_FIELD"),
         (replay(from_event=""), "INVALID_FIELD"),
+        (replay(from_event="-5"), "INVALID_FIELD"),
+        (replay(from_event="9" * 18), "INVALID_FIELD"),
         (replay(from_event="9" * 4_000), "INVALID_FIELD"),
     ],
 )
@@ -74,7 +76,9 @@ async def test_what_cannot_be_is_refused(
     floor: Venue, request_: pb.ReplayListenerRequest, reason: str
 ) -> None:
     operator = await floor.operator()
-    assert (await refused(operator.bus.ReplayListener(request_))).reason == reason
+    error = await refused(operator.bus.ReplayListener(request_))
+    assert error.reason == reason
+    assert error.field == ("from_event" if reason == "INVALID_FIELD" else "")
 
 
 async def test_how_far_back_a_replay_goes_is_a_setting(floor: Venue) -> None:
@@ -84,6 +88,8 @@ async def test_how_far_back_a_replay_goes_is_a_setting(floor: Venue) -> None:
     await heard(floor)
     await floor.settings(listener_replay_events=2)
     assert (await refused(operator.bus.ReplayListener(replay()))).reason == "RESUME_TOO_OLD"
+    future = await refused(operator.bus.ReplayListener(replay(from_event="9" * 18)))
+    assert future.reason == "INVALID_FIELD"
     await floor.settings(listener_replay_events=10_000)
 
 

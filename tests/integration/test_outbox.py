@@ -51,7 +51,7 @@ class Post:
         self.stack = stack
         self.token, self.telegram_url = TOKEN, DEFAULT_URL
         self.look_up: LookUp = system_look_up
-        self.trust: ssl.SSLContext | bool = True
+        self.trust: ssl.SSLContext | None = None
         self.outbox: Outbox
         self._numbers = 0
         with database.transaction():

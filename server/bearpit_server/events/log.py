@@ -61,16 +61,16 @@ class Position:
         return f"{self.xid}-{self.id}"
 
     @classmethod
-    def parse(cls, text: str) -> "Position":
+    def parse(cls, text: str, field: str = "after") -> "Position":
         """The place that `text` names; empty: the beginning. Raises Refused INVALID_FIELD."""
         if not text:
             return cls()
         xid, _, id_ = text.partition("-")
         if not (xid.isascii() and xid.isdigit() and id_.isascii() and id_.isdigit()) or len(text) > 40:
-            raise invalid("after", "give a position as an event carries it")
+            raise invalid(field, "give a position as an event carries it")
         position = cls(int(xid), int(id_))
         if max(position.xid, position.id) >= 2**63:
-            raise invalid("after", "give a position as an event carries it")
+            raise invalid(field, "give a position as an event carries it")
         return position
 
 

@@ -81,7 +81,7 @@ def _before(from_event: str, farthest: int) -> Position:
     """The place right before an event. Raises Refused INVALID_FIELD or RESUME_TOO_OLD."""
     latest = log.latest_positions(farthest)
     if "-" in from_event:
-        first = Position.parse(from_event)
+        first = Position.parse(from_event, "from_event")
         wanted = Position(first.xid, first.id - 1)
     elif from_event.isascii() and from_event.isdigit() and len(from_event) < 20:
         wanted = _numbered(int(from_event), latest, farthest)
@@ -99,7 +99,7 @@ def _numbered(number: int, latest: Sequence[Position], farthest: int) -> Positio
     for position in latest:
         if position.id == number:
             return Position(position.xid, number - 1)
-    if len(latest) == farthest:
+    if len(latest) == farthest and number < latest[0].id:
         raise _too_old(str(number), farthest)
     raise invalid("from_event", f"there is no event {number}; `events` lists them")
 
