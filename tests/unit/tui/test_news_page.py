@@ -57,6 +57,7 @@ async def test_results_look(app: BearpitApp, screens: Screens, size: tuple[int, 
         await visit.until(lambda: len(news_of(visit).table.rows) > 20)
         news_of(visit).table.move_to("w3")
         await visit.sees("239.59")
+        await visit.pilot.pause()
         screens.check(f"news_results_{size[0]}x{size[1]}", visit.text)
 
 

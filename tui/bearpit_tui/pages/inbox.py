@@ -15,6 +15,7 @@ from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.state import State
 from bearpit_tui.widgets.facts import Facts, Line, wrapped
 from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.panes import pane
 from bearpit_tui.widgets.table import Cell, Column, LineTable
 from textual import on, work
 from textual.app import ComposeResult
@@ -65,13 +66,10 @@ class InboxPage(Page):
         self._ended = False
 
     def body(self) -> ComposeResult:
-        yield LettersTable(self.zone, self.now(), id="letters")
-        yield Facts(id="letter")
+        yield pane(LettersTable(self.zone, self.now(), id="letters"), "Inbox")
+        yield pane(Facts(id="letter"))
 
     def on_mount(self) -> None:
-        for name in ("letters", "letter"):
-            self.query_one(f"#{name}").add_class("pane")
-        self.table.border_title = "Inbox"
         self.table.focus()
 
     @property

@@ -17,6 +17,7 @@ from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.screens.windows import results_text
 from bearpit_tui.state import State, announcements
 from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.panes import pane
 from bearpit_tui.widgets.table import Cell, Column, LineTable
 from bearpit_tui.windows import HAVE_RESULTS, Window, Windows
 from textual import on, work
@@ -125,8 +126,8 @@ class NewsPage(Page):
 
     def body(self) -> ComposeResult:
         with Horizontal(id="both"):
-            yield StoriesTable(self.zone, self.now, id="stories")
-            with VerticalScroll(id="story"):
+            yield pane(StoriesTable(self.zone, self.now, id="stories"), "News")
+            with pane(VerticalScroll(id="story")):
                 yield Static("", id="title", markup=False)
                 yield Static("", id="beside", markup=False)
                 # A link is somebody else's: it is shown, and nothing opens it by a slip of the hand.
@@ -134,9 +135,6 @@ class NewsPage(Page):
                 yield Static("", id="results")
 
     def on_mount(self) -> None:
-        for name in ("stories", "story"):
-            self.query_one(f"#{name}").add_class("pane")
-        self.table.border_title = "News"
         self.table.focus()
 
     @property

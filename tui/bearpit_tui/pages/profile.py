@@ -18,6 +18,7 @@ from bearpit_tui.screens.sign_in import SHORTEST_PASSWORD
 from bearpit_tui.state import State
 from bearpit_tui.widgets.facts import Facts, Line, wrapped
 from bearpit_tui.widgets.money import money
+from bearpit_tui.widgets.panes import pane
 from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -54,14 +55,10 @@ class ProfilePage(Page):
 
     def body(self) -> ComposeResult:
         with Horizontal(id="both"):
-            yield Facts(id="me")
-            yield Facts(id="badges")
+            yield pane(Facts(id="me"), "You")
+            yield pane(Facts(id="badges"), "Badges")
 
     def on_mount(self) -> None:
-        for name, title in (("me", "You"), ("badges", "Badges")):
-            pane = self.query_one(f"#{name}")
-            pane.add_class("pane")
-            pane.border_title = title
         self.query_one("#me").focus()
 
     def on_resize(self) -> None:

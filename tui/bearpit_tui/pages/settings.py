@@ -20,6 +20,7 @@ from bearpit_tui.settings import GREEN_UP, RED_UP, Settings, SettingsError
 from bearpit_tui.settings_file import write_keys, write_setting
 from bearpit_tui.state import State
 from bearpit_tui.widgets.listing import Listing
+from bearpit_tui.widgets.panes import pane
 from bearpit_tui.widgets.table import Column, LineTable
 from bearpit_tui.zones import ShownZone, zone_of
 from textual import on, work
@@ -78,12 +79,10 @@ class SettingsPage(Page):
         return cast("BearpitApp", self.app)
 
     def body(self) -> ComposeResult:
-        yield LineTable(COLUMNS, lambda row: row.key, id="list")
+        yield pane(LineTable(COLUMNS, lambda row: row.key, id="list"), "Settings")
         yield Static("", id="about", markup=False)
 
     def on_mount(self) -> None:
-        self.table.add_class("pane")
-        self.table.border_title = "Settings"
         self.table.border_subtitle = "enter changes"
         self.table.focus()
         self._show()

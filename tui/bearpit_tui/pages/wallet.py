@@ -19,6 +19,7 @@ from bearpit_tui.state import State, equity_cents, gain_cents, value_cents
 from bearpit_tui.widgets.facts import Facts, Line
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import MINUS, money, percent, signed_money
+from bearpit_tui.widgets.panes import pane
 from bearpit_tui.widgets.table import Cell, Column, LineTable
 from textual import on, work
 from textual.app import ComposeResult
@@ -105,14 +106,10 @@ class WalletPage(Page):
 
     def body(self) -> ComposeResult:
         with Horizontal(id="both"):
-            yield Facts(id="sums")
-            yield HistoryTable(self.zone, self.now(), id="history")
+            yield pane(Facts(id="sums"), "Yours")
+            yield pane(HistoryTable(self.zone, self.now(), id="history"), "History")
 
     def on_mount(self) -> None:
-        for name, title in (("sums", "Yours"), ("history", "History")):
-            pane = self.query_one(f"#{name}")
-            pane.add_class("pane")
-            pane.border_title = title
         self.history.focus()
         self._entitle()
 

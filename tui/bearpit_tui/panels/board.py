@@ -13,6 +13,7 @@ from bearpit_tui.state import State, held_positions, listed_orders, open_orders,
 from bearpit_tui.widgets.chart import CandleChart
 from bearpit_tui.widgets.ladder import DepthLadder
 from bearpit_tui.widgets.orders import OrdersTable
+from bearpit_tui.widgets.panes import pane
 from bearpit_tui.widgets.positions import PositionsTable
 from bearpit_tui.widgets.watchlist import WatchList
 from textual.app import ComposeResult
@@ -80,19 +81,14 @@ class Board(Horizontal):
         self.visible_panes: frozenset[str] = frozenset()
 
     def compose(self) -> ComposeResult:
-        yield WatchList(id=WATCH)
+        yield pane(WatchList(id=WATCH), TITLES[WATCH])
         with Vertical(id="middle"):
-            yield CandleChart(id=CHART)
-            yield OrdersTable(id=ORDERS)
-            yield PositionsTable(id=POSITIONS)
+            yield pane(CandleChart(id=CHART), TITLES[CHART])
+            yield pane(OrdersTable(id=ORDERS), TITLES[ORDERS])
+            yield pane(PositionsTable(id=POSITIONS), TITLES[POSITIONS])
         with Vertical(id="right"):
-            yield DetailPane(self._zone, id=BOOK)
-            yield Ticket(self._preview, self._quit_keys, id=TICKET)
-
-    def on_mount(self) -> None:
-        for pane, title in TITLES.items():
-            self.pane(pane).border_title = title
-            self.pane(pane).add_class("pane")
+            yield pane(DetailPane(self._zone, id=BOOK), TITLES[BOOK])
+            yield pane(Ticket(self._preview, self._quit_keys, id=TICKET), TITLES[TICKET])
 
     # The panes ----------------------------------------------------------------------------------------
 
@@ -157,9 +153,7 @@ class Board(Horizontal):
             self.pane(name).display = name in panes
         self.query_one("#middle").display = bool(panes & {CHART, ORDERS, POSITIONS})
         self.query_one("#right").display = bool(panes & {BOOK, TICKET})
-        self.set_class(len(panes) > 2, "-wide")
-        self.set_class(width >= 140, "-roomy")
-        self.set_class(len(panes) == 1, "-single")
+        self.update_classes({"-wide": len(panes) > 2, "-roomy": width >= 140, "-single": len(panes) == 1})
 
     # The state ----------------------------------------------------------------------------------------
 

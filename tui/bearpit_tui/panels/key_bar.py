@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bearpit_tui.actions import Action, actions_on
 from bearpit_tui.keymap import Keymap
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import Painted, Piece, tones
 from rich.cells import cell_len
 from textual import events
 from textual.strip import Strip
@@ -15,6 +15,7 @@ from textual.strip import Strip
 class KeyBar(Painted, can_focus=False):
     """As many keys as fit, whole; a click does what the key does."""
 
+    COMPONENT_CLASSES = tones("own")
     DEFAULT_CSS = """
     KeyBar {
         height: 1; background: $panel; overflow: hidden; padding: 0 1;

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from bearpit_tui.actions import PAGES, Action
 from bearpit_tui.keymap import Keymap
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import Painted, Piece, tones
 from rich.cells import cell_len
 from textual import events
 from textual.strip import Strip
@@ -15,6 +15,7 @@ from textual.strip import Strip
 class PageBar(Painted, can_focus=False):
     """The pages and their keys; a click opens one. Where there is no room for the words, only the keys."""
 
+    COMPONENT_CLASSES = tones("own", "tag")
     DEFAULT_CSS = """
     PageBar {
         height: 1; overflow: hidden; padding: 0 1;

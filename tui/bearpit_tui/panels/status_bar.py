@@ -11,7 +11,7 @@ from bearpit_tui.model import LinkState, Phase
 from bearpit_tui.moments import when
 from bearpit_tui.state import State, equity_cents, gain_cents, mark_cents
 from bearpit_tui.widgets.money import arrow, compact, fit_money, money, percent, signed_money
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import Painted, Piece, tones
 from bearpit_tui.windows import WindowState
 from rich.cells import cell_len
 from textual.strip import Strip
@@ -38,6 +38,7 @@ PHASE_MARKS = {Phase.OPEN: "▶", Phase.PRE_OPEN: "◔", Phase.CLOSED: "■", Ph
 class StatusBar(Painted, can_focus=False):
     """One line, given a state and the time."""
 
+    COMPONENT_CLASSES = tones("down", "muted", "own", "strong", "tag", "up", "warn")
     DEFAULT_CSS = """
     StatusBar { height: 1; background: $panel; overflow: hidden; padding: 0 1; }
     """

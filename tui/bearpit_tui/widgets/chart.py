@@ -17,7 +17,7 @@ from bearpit_tui.widgets.candles import (
 )
 from bearpit_tui.widgets.canvas import LETTERS, RUN, Canvas, Row
 from bearpit_tui.widgets.money import arrow, compact, fit_money
-from bearpit_tui.widgets.painted import Painted
+from bearpit_tui.widgets.painted import COMMON, Painted, tones
 from bearpit_tui.widgets.scale import Scale, time_step
 from rich.segment import Segment
 from textual import events
@@ -63,6 +63,7 @@ class CandleChart(Painted):
     Its keys move about inside it. Zooming and taking the crosshair away are for its screen to give keys to.
     """
 
+    COMPONENT_CLASSES = tones(*COMMON, "candle-up", "candle-down", "tag-up", "tag-down", "ma-fast")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "pan(1)", "Earlier", show=False),
         Binding("right", "pan(-1)", "Later", show=False),

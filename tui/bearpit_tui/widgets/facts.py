@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import ClassVar
 
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import COMMON, Painted, Piece, tones
 from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -25,6 +25,8 @@ Build = Callable[[int], "tuple[Sequence[Line], int]"]
 
 class Facts(Painted):
     """Lines that scroll. `show` says how they are made, so that they can be made again for another width."""
+
+    COMPONENT_CLASSES = tones(*COMMON)
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "scroll(-1)", "Up", show=False),

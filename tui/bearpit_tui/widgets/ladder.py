@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bearpit_tui.widgets.money import compact, fit_count, fit_money, money
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import Painted, Piece, tones
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region
@@ -69,6 +69,7 @@ class LadderColumns:
 class DepthLadder(Painted):
     """The book's levels by price. Prices without orders get no line, unless the player has one there."""
 
+    COMPONENT_CLASSES = tones("muted", "own", "up", "down", "tag", "cursor", "bar-up", "bar-down")
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up,k", "move(-1)", "Up", show=False),
         Binding("down,j", "move(1)", "Down", show=False),

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
-from bearpit_tui.widgets.painted import Painted
+from bearpit_tui.widgets.painted import COMMON, Painted, tones
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
@@ -18,6 +18,8 @@ class Listing(Painted, Generic[RowT]):
 
     `key` names a row, whatever else of it changes.
     """
+
+    COMPONENT_CLASSES = tones(*COMMON)
 
     class Told(Message):
         """Something about a row; `key` names it."""

@@ -1,7 +1,6 @@
 """The ground all market widgets stand on: lines drawn in named tones, whose colours a theme decides."""
 
 from collections.abc import Iterable
-from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
@@ -39,6 +38,17 @@ TONES = frozenset(
     }
 )
 
+COMMON = (
+    "muted", "faint", "spark", "strong", "struck", "warn", "own", "up", "down", "tag", "ma-slow", "cursor",
+)  # fmt: skip
+"""Those of what shows many things: lists and facts."""
+
+
+def tones(*names: str) -> set[str]:
+    """The component classes of tones. Each is worked out anew whenever a widget's style may have changed, so
+    a widget has no more of them than it shows."""
+    return {f"tone--{name}" for name in names}
+
 
 def _sided(side: str) -> str:
     """The rules of every tone that has a rising and a falling kind.
@@ -68,10 +78,9 @@ class Painted(ScrollView, can_focus=True):
     """A widget drawn line by line.
 
     `stale` greys everything that has a direction, for a stream that has stopped. The theme has the colours of
-    rising and falling; see colours.py.
+    rising and falling; see colours.py. A widget has the tones that its COMPONENT_CLASSES name.
     """
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"tone--{tone}" for tone in TONES}
     DEFAULT_CSS = (
         """
         Painted {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bearpit_tui.widgets.painted import Painted, Piece
+from bearpit_tui.widgets.painted import Painted, Piece, tones
 from rich.cells import cell_len
 from textual import events
 from textual.message import Message
@@ -17,6 +17,7 @@ GAP = 2
 class Tabs(Painted, can_focus=False):
     """The names. Where there is no room for all, those around the chosen one."""
 
+    COMPONENT_CLASSES = tones("muted", "tag")
     DEFAULT_CSS = """
     Tabs { height: 1; padding: 0 1; overflow: hidden; }
     """
@@ -34,6 +35,11 @@ class Tabs(Painted, can_focus=False):
         super().__init__(id=id)
         self._labels = tuple(labels)
         self._places: list[tuple[int, int, int]] = []
+
+    def relabel(self, labels: Sequence[str]) -> None:
+        """Call them by other names; as many as before."""
+        self._labels = tuple(labels)
+        self.refresh()
 
     def step(self, steps: int) -> None:
         """Choose another one, and round."""

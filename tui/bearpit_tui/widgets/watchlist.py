@@ -6,7 +6,7 @@ from time import monotonic
 
 from bearpit_tui.widgets.listing import Listing
 from bearpit_tui.widgets.money import arrow, fit_count, fit_money, money, percent
-from bearpit_tui.widgets.painted import Piece
+from bearpit_tui.widgets.painted import Piece, tones
 from bearpit_tui.widgets.sparkline import sparkline
 from textual.strip import Strip
 from textual.timer import Timer
@@ -83,6 +83,8 @@ class WatchColumns:
 
 class WatchList(Listing[WatchRow]):
     """Instruments by row; the cursor chooses one, its key is the symbol."""
+
+    COMPONENT_CLASSES = tones("flash-up", "flash-down")
 
     def __init__(self, *, id: str | None = None, clock: Callable[[], float] = monotonic) -> None:
         self.clock = clock

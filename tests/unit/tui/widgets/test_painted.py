@@ -1,6 +1,6 @@
 import pytest
 from bearpit_tui.settings import RED_UP
-from bearpit_tui.widgets.painted import TONES, Painted
+from bearpit_tui.widgets.painted import TONES, Painted, tones
 from textual.color import Color
 from textual.strip import Strip
 from textual.theme import BUILTIN_THEMES
@@ -21,7 +21,9 @@ READ = [(tone, *over) for tone in ("up", "down", "muted", "warn", "own") for ove
 
 
 class Plain(Painted):
-    """Nothing but its ground."""
+    """Nothing but its ground, and every tone."""
+
+    COMPONENT_CLASSES = tones(*TONES)
 
     def render_line(self, y: int) -> Strip:
         return self.strip((), self.size.width)
