@@ -6,7 +6,8 @@ import argparse
 import os
 import sys
 from importlib import import_module
-from pathlib import Path
+
+from bearpit_tui.options import existing, opening, parser_of, tls_of
 
 COMMANDS = ("board", "verify")
 """What can stand in front of the options: each is a module with a `main` of its own."""
@@ -19,31 +20,20 @@ examples:
   bearpit board                           the game on a wall, for a projector
   bearpit verify 17                       compute a finished duel again
 
-The password is asked for on the screen, or taken from BEARPIT_PASSWORD. With BEARPIT_TOKEN, from
-`bearpit-admin player sudo`, operators look through a player's eyes. Settings are read from settings.toml
-in the config folder, or in BEARPIT_HOME. Inside, press ? for help.
+The password is asked for on the screen, or taken from BEARPIT_PASSWORD. BEARPIT_SERVER is the server
+where --server is not given. With BEARPIT_TOKEN, from `bearpit-admin player sudo`, operators look through a
+player's eyes. Settings are read from settings.toml in the config folder, or in BEARPIT_HOME. Inside, press
+? for help.
 """
 
 
 def options() -> argparse.ArgumentParser:
     """The command line's options."""
-    parser = argparse.ArgumentParser(
-        prog="bearpit",
-        description="Bearpit: trade against each other in the terminal.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--server", metavar="HOST[:PORT]", help="default: the last one, or 127.0.0.1:7117")
-    parser.add_argument("--name", default="", help="who to sign in as")
-    parser.add_argument("--tls", action="store_true", help="encrypt, trusting the usual authorities")
-    parser.add_argument(
-        "--ca", metavar="FILE", type=Path, help="encrypt, trusting the authority in a PEM file"
-    )
+    parser = parser_of("bearpit", "Bearpit: trade against each other in the terminal.", EPILOG)
     parser.add_argument(
         "--session",
         metavar="FILE",
-        type=Path,
+        type=existing,
         help='use a sign-in kept in a file: {"server", "refresh_token"}',
     )
     parser.add_argument(
@@ -71,38 +61,14 @@ def main(arguments: list[str] | None = None) -> None:
 
         sys.stdout.write(f"{settings_path()}\n\n{EXAMPLE}")
         return
-    if chosen.ca is not None and not chosen.ca.is_file():
-        parser.error(f"--ca: there is no file {chosen.ca}")
-    if chosen.session is not None and not chosen.session.is_file():
-        parser.error(f"--session: there is no file {chosen.session}")
-
-    from bearpit_tui.settings import SettingsError, load_remembered, load_settings
-    from bearpit_tui.start import begin
-
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        parser.exit(2, f"bearpit: {error}\n")
+    token = os.environ.get("BEARPIT_TOKEN", "")
+    settings, start = opening(parser, chosen, token=token, session_file=chosen.session)
 
     from bearpit_tui import eyes, remote
     from bearpit_tui.app import BearpitApp, Surroundings
     from bearpit_tui.widgets.pauses import shorten_pauses
 
-    token = os.environ.get("BEARPIT_TOKEN", "")
-    try:
-        start = begin(
-            settings,
-            load_remembered(),
-            server=chosen.server or "",
-            name=chosen.name,
-            password=os.environ.get("BEARPIT_PASSWORD", ""),
-            session_file=chosen.session,
-            token=token,
-        )
-    except eyes.NoEyes as error:
-        parser.error(f"BEARPIT_TOKEN: {error}")
-    tls: bool | str = str(chosen.ca) if chosen.ca is not None else bool(chosen.tls)
-    connector = eyes.connector(tls) if token else remote.connector(tls)
+    connector = eyes.connector(tls_of(chosen)) if token else remote.connector(tls_of(chosen))
     BearpitApp(start, connector, settings, Surroundings(when_open=shorten_pauses)).run()
 
 

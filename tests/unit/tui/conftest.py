@@ -25,8 +25,9 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A home folder where nothing has been kept yet but that the first hint was seen."""
     monkeypatch.setenv("BEARPIT_HOME", str(tmp_path))
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
-    # What the screen looks like must not depend on who runs the tests, and where.
-    monkeypatch.delenv("NO_COLOR", raising=False)
+    # What the screen does and looks like must not depend on who runs the tests, and where.
+    for name in ("BEARPIT_SERVER", "BEARPIT_TOKEN", "BEARPIT_PASSWORD", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLORTERM", "truecolor")
     remember(hint_seen=True)

@@ -10,6 +10,7 @@ from datetime import UTC, timedelta
 import grpc
 import pytest
 from bearpit.client import BearpitError
+from bearpit_tui import sessions
 from bearpit_tui.board import command
 from bearpit_tui.board.app import BoardApp, Watch
 from bearpit_tui.board.model import Board, Place, Print, Sheet, Wall
@@ -230,3 +231,11 @@ def test_without_a_token_it_tells_how_to_get_one(capsys: pytest.CaptureFixture[s
     with pytest.raises(SystemExit):
         command.main(["--server", "127.0.0.1:1"])
     assert "bearpit-admin token create board --scope market.read" in capsys.readouterr().err
+
+
+def test_with_a_token_it_leaves_the_stored_sign_in_to_the_screen(monkeypatch: pytest.MonkeyPatch) -> None:
+    sessions.create("camp:1", "ada", "stored").release()
+    monkeypatch.setenv("BEARPIT_TOKEN", "a service's")
+    monkeypatch.setattr(BoardApp, "run", lambda board: None)
+    command.main(["--server", "camp:1"])
+    assert sessions.find("camp:1") is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from bearpit.v1 import (
     announcements_pb2,
@@ -16,6 +16,7 @@ from bearpit.v1 import (
 )
 from bearpit_tui.camp.codes import Redeemed
 from bearpit_tui.camp.people import Badge
+from bearpit_tui.camp.ranks import Board, Period
 from bearpit_tui.camp.teams import Team
 from bearpit_tui.camp.wallet import CASH, Gift, Given, Loan, Posting, Standing
 from bearpit_tui.inbox import Filled, Kind, Notification, Passed, Preference
@@ -91,6 +92,21 @@ CAMP: dict[str, list[Message]] = {
     "JoinTeam": [teams_pb2.JoinTeamResponse(team=teams_pb2.Team(name="owls", members=3))],
     "LeaveTeam": [teams_pb2.LeaveTeamResponse()],
     "ListRanks": [ranks_pb2.ListRanksResponse(entries=[ranks_pb2.RankEntry(player_name="bob")])],
+    "ListTeamRanks": [ranks_pb2.ListTeamRanksResponse()],
+    "GetRank": [ranks_pb2.GetRankResponse(player_name="ada")],
+    "ListPeriods": [
+        ranks_pb2.ListPeriodsResponse(
+            periods=[
+                ranks_pb2.KeptPeriod(period=ranks_pb2.RankPeriod(window_id=12), at=AT, title="Chapter 12")
+            ],
+            next_page_token="more",
+        ),
+        ranks_pb2.ListPeriodsResponse(
+            periods=[
+                ranks_pb2.KeptPeriod(period=ranks_pb2.RankPeriod(day="2026-03-01"), at=AT, title="2026-03-01")
+            ]
+        ),
+    ],
     "ListBadges": [
         ranks_pb2.ListBadgesResponse(
             badges=[
@@ -193,6 +209,30 @@ async def test_codes_and_teams() -> None:
         assert await gateway.teams.mine() == Team("owls", 2, ("ada",))
         assert await gateway.teams.join("code", "mine") == Team("owls", 3)
         await gateway.teams.leave("mine")
+
+
+async def test_ranks_of_now_and_of_what_is_over() -> None:
+    async with signed_in(CAMP) as (gateway, server):
+        rankings = gateway.rankings
+        periods = await rankings.periods()
+        assert periods == [
+            Period(THEN, window_id=12, title="Chapter 12"),
+            Period(THEN, day=date(2026, 3, 1)),
+        ]
+        for period in (None, *periods):
+            await rankings.page(Board.DAY, 1, 10, period)
+            await rankings.page(Board.TEAM, 1, 10, period)
+            await rankings.standing("ada", period)
+        asked = [
+            one.period
+            for one in server.asked
+            if isinstance(
+                one,
+                ranks_pb2.ListRanksRequest | ranks_pb2.ListTeamRanksRequest | ranks_pb2.GetRankRequest,
+            )
+        ]
+        now, window = ranks_pb2.RankPeriod(), ranks_pb2.RankPeriod(window_id=12)
+        assert asked == [now] * 3 + [window] * 3 + [ranks_pb2.RankPeriod(day="2026-03-01")] * 3
 
 
 async def test_the_inbox() -> None:

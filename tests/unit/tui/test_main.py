@@ -44,16 +44,7 @@ def test_tells_where_the_settings_are(capsys: pytest.CaptureFixture[str], home: 
     assert "[keys]" in told
 
 
-def test_bad_settings_are_told_at_once(capsys: pytest.CaptureFixture[str], home: Path) -> None:
-    (home / "settings.toml").write_text('[keys]\nbuy = "s"\n')
-    with pytest.raises(SystemExit) as caught:
-        main([])
-    assert caught.value.code == 2
-    assert 's is given to both "buy" and "sell"' in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("option", ["--ca", "--session"])
-def test_a_missing_file_is_told(capsys: pytest.CaptureFixture[str], option: str) -> None:
+def test_a_missing_session_file_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main([option, "/nowhere/at/all"])
+        main(["--session", "/nowhere/at/all"])
     assert "there is no file /nowhere/at/all" in capsys.readouterr().err

@@ -9,10 +9,12 @@ from bearpit_tui.app import BearpitApp
 from bearpit_tui.camp.ranks import Board
 from bearpit_tui.pages import ranks
 from bearpit_tui.pages.marks import MarksScreen
-from bearpit_tui.pages.ranks import FindScreen, RanksPage, value_cell
+from bearpit_tui.pages.rank_panes import value_cell
+from bearpit_tui.pages.ranks import FindScreen, RanksPage
 from bearpit_tui.settings import Settings
 
 from tests.unit.tui.fake_gateway import LOST, FakeGateway
+from tests.unit.tui.fakes.ranks import CHAPTER
 from tests.unit.tui.snapshots import SIZES, Screens
 from tests.unit.tui.visit import Visit, visiting
 
@@ -178,3 +180,125 @@ async def test_red_up_is_for_ranks_too(app: BearpitApp) -> None:
     assert value_cell(Board.DAY, 5)[1] == ("up",)
     async with visiting(app, "l") as visit:
         await visit.sees("▲")
+
+
+# Days and windows that are over --------------------------------------------------------------------------
+
+
+@SIZED
+async def test_a_day_that_is_over_looks(app: BearpitApp, screens: Screens, size: tuple[int, int]) -> None:
+    async with visiting(app, "l", size=size) as visit:
+        await visit.sees("player-4")
+        await visit.press("e", "e")
+        await visit.sees("These are the final ranks of Sunday 01 March 2026 · esc back to now")
+        await visit.sees("That day   1")
+        lines = ranks_of(visit).table.lines
+        await visit.until(lambda: positions(visit) == range(1, lines + 1))
+        await visit.sees(f"1 to {lines} of 50")
+        screens.check(f"ranks_past_{size[0]}x{size[1]}", visit.text)
+
+
+async def test_e_goes_back_and_capital_e_forward_to_now(app: BearpitApp) -> None:
+    async with visiting(app, "l") as visit:
+        await visit.sees("player-4")
+        await visit.press("E")
+        await visit.until(lambda: visit.said == "These are the ranks of now")
+        await visit.press("e")
+        await visit.sees("These are the final ranks of the window Chapter 12, Mon 02 Mar 12:30")
+        await visit.sees("Dora")
+        await visit.press("e")
+        await visit.sees("These are the final ranks of Sunday 01 March 2026")
+        await visit.press("e")
+        await visit.until(lambda: visit.said == "No earlier ranks are kept")
+        await visit.press("E")
+        await visit.sees("These are the final ranks of the window Chapter 12")
+        await visit.press("E")
+        await visit.sees("player-4")
+        assert "These are" not in visit.text
+
+
+async def test_escape_leads_back_to_now_and_only_then_off_the_page(app: BearpitApp) -> None:
+    async with visiting(app, "l") as visit:
+        await visit.sees("player-4")
+        await visit.press("e", "e")
+        await visit.sees("These are the final ranks of Sunday 01 March 2026")
+        await visit.press("escape")
+        await visit.sees("player-4")
+        assert ranks_of(visit).shown is None
+        await visit.press("escape")
+        await visit.until(lambda: visit.at_trade)
+
+
+async def test_what_is_told_of_the_chosen_player_is_of_the_same_time(
+    app: BearpitApp, gateway: FakeGateway
+) -> None:
+    async with visiting(app, "l", "a") as visit:
+        await visit.sees("First profit")
+        await visit.press("e")
+        await visit.until(lambda: at(visit) == 20)
+        await visit.sees("+8,859.80")
+        assert "First profit" not in visit.text
+        assert "Holdings" not in visit.text
+        await visit.press("escape")
+        await visit.until(lambda: at(visit) == 50_007)
+        await visit.sees("First profit")
+
+
+async def test_the_keys_of_the_board_work_on_what_is_over_too(app: BearpitApp, gateway: FakeGateway) -> None:
+    async with visiting(app, "l", "e") as visit:
+        await visit.sees("Dora")
+        await visit.press("a")
+        await visit.until(lambda: at(visit) == 20)
+        await visit.press("f")
+        await visit.until(lambda: isinstance(visit.app.screen, FindScreen))
+        await visit.fill("name", "veteran-50")
+        await visit.press("enter")
+        await visit.until(lambda: at(visit) == 50)
+        await visit.press("f")
+        await visit.until(lambda: isinstance(visit.app.screen, FindScreen))
+        await visit.fill("name", "player-777")
+        await visit.press("enter")
+        await visit.until(lambda: visit.said == "player-777 was not on this board then")
+        await visit.press("left", "left")
+        await visit.sees("nobody was on this board then")
+        assert set(gateway.made("standing then")) == {CHAPTER}
+
+
+async def test_where_fewer_were_ranked_the_cursor_is_on_the_last(app: BearpitApp) -> None:
+    async with visiting(app, "l", size=(80, 24)) as visit:
+        await visit.sees("player-4")
+        await visit.press("end")
+        await visit.until(lambda: at(visit) == 100_000)
+        await visit.press("e")
+        await visit.until(lambda: at(visit) == 50)
+        lines = ranks_of(visit).table.lines
+        await visit.until(lambda: positions(visit) == range(51 - lines, 51))
+        await visit.sees("veteran-50")
+
+
+async def test_while_nothing_is_over_that_is_told(app: BearpitApp, gateway: FakeGateway) -> None:
+    gateway.rankings.kept = []
+    async with visiting(app, "l") as visit:
+        await visit.sees("player-4")
+        await visit.press("e")
+        await visit.until(lambda: visit.said == "No day and no window is over yet")
+        assert ranks_of(visit).period is None
+
+
+async def test_a_failure_is_told_and_nothing_is_shown_under_a_wrong_title(
+    app: BearpitApp, gateway: FakeGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with visiting(app, "l") as visit:
+        await visit.sees("player-4")
+        gateway.fail("periods", LOST)
+        await visit.press("e")
+        await visit.until(lambda: "cannot be reached" in visit.said)
+        assert ranks_of(visit).period is None
+        monkeypatch.setattr(ranks, "FOLLOW_SECONDS", 0.05)
+        gateway.fail("ranks then", *[LOST] * 1_000)
+        await visit.press("e")
+        await visit.sees("Asking for the final ranks of the window Chapter 12")
+        assert "player-4" in visit.text
+        gateway.faults["ranks then"].clear()
+        await visit.sees("These are the final ranks of the window Chapter 12")
+        await visit.sees("Dora")

@@ -7,12 +7,11 @@ import os
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bearpit_tui.options import existing, opening, parser_of, tls_of
+
 if TYPE_CHECKING:
-    from bearpit.client import Client
-    from bearpit.v1 import auth_pb2
     from bearpit_tui.board.app import Watch
     from bearpit_tui.board.model import Wall
     from bearpit_tui.start import Start
@@ -36,20 +35,8 @@ WITHOUT = """no token: set BEARPIT_TOKEN, or give --token-file or --name. An ope
 
 def options() -> argparse.ArgumentParser:
     """The command's options."""
-    parser = argparse.ArgumentParser(
-        prog="bearpit board",
-        description="The game on a wall: ranks, movers, tape, announcements.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--server", metavar="HOST[:PORT]", help="default: the last one, or 127.0.0.1:7117")
-    parser.add_argument("--tls", action="store_true", help="encrypt, trusting the usual authorities")
-    parser.add_argument(
-        "--ca", metavar="FILE", type=Path, help="encrypt, trusting the authority in a PEM file"
-    )
-    parser.add_argument("--token-file", metavar="FILE", type=Path, help="a file that holds the token")
-    parser.add_argument("--name", default="", help="sign in as somebody instead")
+    parser = parser_of("bearpit board", "The game on a wall: ranks, movers, tape, announcements.", EPILOG)
+    parser.add_argument("--token-file", metavar="FILE", type=existing, help="a file that holds the token")
     return parser
 
 
@@ -57,33 +44,23 @@ def main(arguments: list[str]) -> None:
     """Understand the options, then show the wall."""
     parser = options()
     chosen = parser.parse_args(arguments)
-    for name in ("ca", "token_file"):
-        path = getattr(chosen, name)
-        if path is not None and not path.is_file():
-            parser.error(f"--{name.replace('_', '-')}: there is no file {path}")
+    # A service's token, so it is not the one that `opening` takes, which is a player's.
     token = os.environ.get("BEARPIT_TOKEN", "")
     if chosen.token_file is not None:
         token = chosen.token_file.read_text().strip()
-
-    from bearpit_tui.settings import GREEN_UP, SettingsError, load_remembered, load_settings
-    from bearpit_tui.start import begin
-
-    try:
-        settings = load_settings()
-    except SettingsError as error:
-        parser.exit(2, f"bearpit: {error}\n")
-    password = os.environ.get("BEARPIT_PASSWORD", "")
-    start = begin(
-        settings, load_remembered(), server=chosen.server or "", name=chosen.name, password=password
-    )
-    if not token and not (chosen.name and (password or start.session)):
+    settings, start = opening(parser, chosen)
+    if token and start.session is not None:
+        # The screen on the same machine has use for it.
+        start.session.release()
+    if not token and not (chosen.name and (start.password or start.session)):
         parser.error(WITHOUT)
 
     from bearpit_tui.board.app import BoardApp
+    from bearpit_tui.settings import GREEN_UP
 
-    tls: bool | str = str(chosen.ca) if chosen.ca is not None else bool(chosen.tls)
     zone = datetime.now().astimezone().tzinfo or UTC
-    app = BoardApp(_watcher(start, tls, token), zone=zone, colours=settings.colours or GREEN_UP)
+    watcher = _watcher(start, tls_of(chosen), token)
+    app = BoardApp(watcher, zone=zone, colours=settings.colours or GREEN_UP)
     app.run()
     if app.failure:
         sys.exit(f"bearpit: {app.failure}")
@@ -93,25 +70,14 @@ def _watcher(start: Start, tls: bool | str, token: str) -> Watch:
     from bearpit.client import connect
     from bearpit_tui.board.source import RemoteRanks, watch
     from bearpit_tui.remote import Remote
+    from bearpit_tui.start import enter
 
     async def follow(wall: Wall, changed: Callable[[], None]) -> None:
         async with connect(start.server, tls=tls) as client:
-            await _enter(client, start, token)
+            if token:
+                client.use_service_token(token)
+            else:
+                await enter(client, start)
             await watch(Remote(client), RemoteRanks(client), wall, changed)
 
     return follow
-
-
-async def _enter(client: Client, start: Start, token: str) -> None:
-    if token:
-        client.use_service_token(token)
-    elif (session := start.session) is not None:
-
-        def keep(tokens: auth_pb2.Tokens | None) -> None:
-            if tokens is not None:
-                session.save(tokens.refresh_token)
-
-        client.on_tokens = keep
-        await client.resume(session.refresh_token)
-    else:
-        await client.sign_in(start.name, start.password)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import Enum
 from typing import Protocol
 
@@ -76,8 +76,20 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Period:
+    """A day or a trading window that is over, whose final ranks are kept."""
+
+    at: datetime
+    """The moment that they are of."""
+    day: date | None = None
+    """None: it is a window."""
+    window_id: int = 0
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Edition:
-    """A moment whose ranks were counted; `number` rises."""
+    """A moment whose ranks were counted; `number` rises, and is 0 for a period that is over."""
 
     number: int
     at: datetime
@@ -131,11 +143,14 @@ class Mark:
 class Rankings(Protocol):
     """What is asked about ranks."""
 
-    async def page(self, board: Board, first: int, size: int) -> Ranks:
-        """`size` lines of a board from a position on, which begins at 1."""
+    async def page(self, board: Board, first: int, size: int, period: Period | None = None) -> Ranks:
+        """`size` lines of a board from a position on, which begins at 1; without a period, of now."""
 
-    async def standing(self, player: str) -> Standing:
-        """Where a player stands; for an empty name, this one. Raises BearpitError NOT_FOUND."""
+    async def standing(self, player: str, period: Period | None = None) -> Standing:
+        """Where a player stands, or stood; for an empty name, this one. Raises BearpitError NOT_FOUND."""
+
+    async def periods(self) -> list[Period]:
+        """All that are kept, newest first."""
 
     async def badges(self, player: str) -> list[Badge]:
         """All badges, and when a player got them; for an empty name, this one."""
@@ -150,17 +165,20 @@ class RemoteRankings:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def page(self, board: Board, first: int, size: int) -> Ranks:
+    async def page(self, board: Board, first: int, size: int, period: Period | None = None) -> Ranks:
         if board is Board.TEAM:
-            return await self._teams(first, size)
-        request = pb.ListRanksRequest(board=BOARDS[board], page_size=size, first_position=first)
+            return await self._teams(first, size, period)
+        request = pb.ListRanksRequest(
+            board=BOARDS[board], period=_which(period), page_size=size, first_position=first
+        )
         answer = await self._client.ranks.ListRanks(request)
         edition = _edition(answer.edition) if answer.HasField("edition") else None
         return Ranks(tuple(_place(one) for one in answer.entries), answer.total, edition)
 
-    async def _teams(self, first: int, size: int) -> Ranks:
+    async def _teams(self, first: int, size: int, period: Period | None) -> Ranks:
         """There are few teams: all are asked for, and this page taken of them."""
-        answer = await self._client.ranks.ListTeamRanks(pb.ListTeamRanksRequest(page_size=MOST_TEAMS))
+        request = pb.ListTeamRanksRequest(period=_which(period), page_size=MOST_TEAMS)
+        answer = await self._client.ranks.ListTeamRanks(request)
         edition = _edition(answer.edition) if answer.HasField("edition") else None
         places = [
             Place(place, one.rank, one.team_name, one.average_cents, one.previous_rank, members=one.members)
@@ -168,8 +186,8 @@ class RemoteRankings:
         ]
         return Ranks(tuple(places[first - 1 : first - 1 + size]), len(places), edition)
 
-    async def standing(self, player: str) -> Standing:
-        answer = await self._client.ranks.GetRank(pb.GetRankRequest(player=player))
+    async def standing(self, player: str, period: Period | None = None) -> Standing:
+        answer = await self._client.ranks.GetRank(pb.GetRankRequest(player=player, period=_which(period)))
         places = {
             _BOARDS[one.board]: (_place(one.entry), one.total)
             for one in answer.standings
@@ -184,6 +202,17 @@ class RemoteRankings:
             worth.received_cents,
         )
         return Standing(answer.player_name, places, made_of if answer.HasField("net_worth") else None)
+
+    async def periods(self) -> list[Period]:
+        periods: list[Period] = []
+        token = ""
+        while True:
+            request = pb.ListPeriodsRequest(page_size=PAGE, page_token=token)
+            answer = await self._client.ranks.ListPeriods(request)
+            periods += map(_period, answer.periods)
+            token = answer.next_page_token
+            if not token:
+                return periods
 
     async def badges(self, player: str) -> list[Badge]:
         answer = await self._client.ranks.ListBadges(pb.ListBadgesRequest(player=player, page_size=PAGE))
@@ -218,6 +247,21 @@ def _place(message: pb.RankEntry) -> Place:
     return Place(
         message.position, message.rank, message.player_name, value, message.previous_rank, message.team_name
     )
+
+
+def _period(message: pb.KeptPeriod) -> Period:
+    which, at = message.period, moment(message.at)
+    if which.WhichOneof("of") == "day":
+        return Period(at, day=date.fromisoformat(which.day))
+    return Period(at, window_id=which.window_id, title=message.title)
+
+
+def _which(period: Period | None) -> pb.RankPeriod | None:
+    if period is None:
+        return None
+    if period.day is not None:
+        return pb.RankPeriod(day=period.day.isoformat())
+    return pb.RankPeriod(window_id=period.window_id)
 
 
 def _edition(message: pb.Edition) -> Edition:

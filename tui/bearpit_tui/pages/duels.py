@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from datetime import datetime, timedelta, tzinfo
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import ClassVar
 
 from bearpit.client import BearpitError
-from bearpit_tui.duels import PLAYED, Duel, Ending, Stage, Terms, told
+from bearpit_tui.duels import Duel, Stage, Terms
 from bearpit_tui.failures import answer_lost, error_words
-from bearpit_tui.moments import countdown
 from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.pages.duel_forms import ChallengeScreen, HouseScreen, MoveScreen, rules
+from bearpit_tui.pages.duel_panes import OpenTable, OverTable, about, hint, now_words, urgency
 from bearpit_tui.pages.page import Page
 from bearpit_tui.screens.ask import AskScreen
 from bearpit_tui.screens.live import LiveScreen, Seat, bindings
 from bearpit_tui.state import State
-from bearpit_tui.widgets.facts import Facts, Line, wrapped
+from bearpit_tui.widgets.facts import Facts, Line
 from bearpit_tui.widgets.listing import Listing
-from bearpit_tui.widgets.money import money, signed_money
-from bearpit_tui.widgets.table import Cell, Column, LineTable
+from bearpit_tui.widgets.money import money
+from bearpit_tui.widgets.table import LineTable
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -31,93 +31,6 @@ PAUSE_SECONDS = 0.5
 PATIENCE_SECONDS = 60.0
 
 Call = Callable[[str], Awaitable[Duel]]
-
-
-class OpenTable(LineTable[Duel]):
-    """Duels that are not over: first those that wait for this player."""
-
-    def __init__(self, me: Callable[[], str], now: Callable[[], datetime], *, id: str | None = None) -> None:
-        def mark(one: Duel) -> Cell:
-            return ("●" if one.awaits(me()) or one.asks(me()) else "", ("own",))
-
-        def left(one: Duel) -> Cell:
-            rest = one.due_at - now()
-            return countdown(rest), ("warn",) if rest < timedelta(minutes=1) else ("muted",)
-
-        columns: tuple[Column[Duel], ...] = (
-            Column("", 1, mark),
-            Column("Who", 20, lambda one: (who(one, me()), ("strong",) if one.has(me()) else ()), grows=True),
-            Column("Stake", 10, lambda one: (money(one.stake_cents), ()), right=True),
-            Column("Now", 21, lambda one: (now_words(one, me()), ("muted",))),
-            Column("Left", 6, left, right=True),
-        )
-        empty = "no duels are open: challenge somebody, or the house"
-        super().__init__(columns, lambda one: str(one.duel_id), empty_text=empty, id=id)
-
-    def tick(self) -> None:
-        """A second less is left."""
-        self.refresh_rows(self.rows_in_sight())
-
-
-class OverTable(LineTable[Duel]):
-    """Duels that are over, newest first."""
-
-    def __init__(
-        self, me: Callable[[], str], zone: tzinfo, now: Callable[[], datetime], *, id: str | None = None
-    ) -> None:
-        def when(one: Duel) -> Cell:
-            at = one.at.astimezone(zone)
-            today = at.date() == now().astimezone(zone).date()
-            return at.strftime("%H:%M:%S" if today else "%d %b %H:%M"), ("muted",)
-
-        def result(one: Duel) -> Cell:
-            if not one.has(me()):
-                return (f"{one.winner} won" if one.winner else one.ending.value), ()
-            gain = one.gain_cents(me())
-            tones = ("up",) if gain > 0 else ("down",) if gain < 0 else ("muted",)
-            return (signed_money(gain) if one.winner else one.ending.value), tones
-
-        columns: tuple[Column[Duel], ...] = (
-            Column("", 2, _checked),
-            Column("When", 12, when, rank=2),
-            Column("Who", 16, lambda one: (who(one, me()), ()), grows=True),
-            Column("Result", 12, result, right=True),
-            Column("Moves", 18, lambda one: (_moves(one), ("muted",)), rank=1),
-        )
-        super().__init__(columns, lambda one: str(one.duel_id), empty_text="none yet", id=id)
-
-
-def who(one: Duel, me: str) -> str:
-    """Who challenged whom."""
-    names = ["you" if name == me else name for name in (one.challenger, one.opponent or "anybody")]
-    return f"{names[0]} → {'the house' if one.against_house else names[1]}"
-
-
-def now_words(one: Duel, me: str) -> str:
-    """What a duel waits for."""
-    if one.asks(me):
-        return "accept it, or decline"
-    if one.stage is Stage.OPEN:
-        return "waits to be accepted" if one.challenger == me else "open to anybody"
-    if one.awaits(me):
-        return f"round {one.round}: your move" if one.round > 1 else "your move"
-    if one.stage is Stage.REVEALING and one.has(me) and not one.half(me).revealed:
-        return "made elsewhere: reveal it" if one.elsewhere else "moves are being told"
-    return f"waits for {one.other(me)}" if one.has(me) else "being played"
-
-
-def _checked(one: Duel) -> Cell:
-    if one.wrong:
-        return "✗✗", ("warn",)
-    return ("✓" if one.verified and one.ending in PLAYED else ""), ("muted",)
-
-
-def _moves(one: Duel) -> str:
-    if not one.rounds or one.ending not in PLAYED:
-        return ""
-    last = one.rounds[-1]
-    rounds = f" (round {one.round})" if one.round > 1 else ""
-    return f"{last.challenger.move or '–'} : {last.opponent.move or '–'}{rounds}"
 
 
 class DuelsPage(Page):
@@ -220,7 +133,7 @@ class DuelsPage(Page):
     def _show_open(self) -> None:
         me, duels = self._me(), self.state.duels
         rows = {one.duel_id: one for one in (*duels.board, *duels.mine) if not one.over}
-        self.open.set_rows(sorted(rows.values(), key=lambda one: (_urgency(one, me), -one.duel_id)))
+        self.open.set_rows(sorted(rows.values(), key=lambda one: (urgency(one, me), -one.duel_id)))
         waiting = sum(one.awaits(me) or one.asks(me) for one in rows.values())
         self.open.border_subtitle = (
             f"{waiting} {'waits' if waiting == 1 else 'wait'} for you" if waiting else ""
@@ -282,7 +195,7 @@ class DuelsPage(Page):
         terms = self.terms
 
         def lines(width: int) -> tuple[list[Line], int]:
-            return list(_about(one, me, now, width) if one is not None else _hint(terms, width)), 0
+            return list(about(one, me, now, width) if one is not None else hint(terms, width)), 0
 
         pane.show(str(one.duel_id) if one is not None else "", lines)
 
@@ -438,68 +351,6 @@ class DuelsPage(Page):
                 return
 
 
-def _urgency(one: Duel, me: str) -> int:
-    if one.awaits(me):
-        return 0
-    if one.asks(me):
-        return 1
-    return 2 if one.has(me) and one.stage is not Stage.OPEN else 3 if one.has(me) else 4
-
-
 def _drawn(one: Duel) -> str:
     drawn = one.rounds[-2] if len(one.rounds) > 1 else None
     return f"Both played {drawn.challenger.move}: a draw." if drawn is not None else "A draw."
-
-
-def _about(one: Duel, me: str, now: datetime, width: int) -> Iterator[Line]:
-    if one.over and one.has(me):
-        gain = one.gain_cents(me)
-        yield from wrapped(told(one, me), width, "up" if gain > 0 else "down" if gain < 0 else "strong")
-    elif one.over:
-        yield from wrapped(f"{who(one, me)}: {one.winner or 'nobody'} won", width, "strong")
-    else:
-        yield from wrapped(f"{who(one, me)}: {now_words(one, me)}", width, "strong")
-        yield [("Left    ", ("muted",)), (countdown(one.due_at - now), ("warn",))]
-    if one.wrong:
-        yield from wrapped(
-            "IT DID NOT GO AS IT MUST. Show the operators what follows, and the duel's number.", width, "warn"
-        )
-    elif one.verified and one.ending in PLAYED:
-        yield [("✓ verified by this machine", ("strong",))]
-    yield [("Stakes  ", ("muted",)), (f"{money(one.stake_cents)} each", ())]
-    if not one.over:
-        yield from wrapped(
-            rules(one.stake_cents, one.house_bps, one.plays_on, one.max_rounds), width, "muted"
-        )
-    other = one.opponent or "?"
-    for played in one.rounds if one.ending in (*PLAYED, Ending.NONE) else ():
-        halves = ((one.challenger, played.challenger), (other, played.opponent))
-        if not any(half.committed for _, half in halves):
-            continue
-        yield []
-        yield [(f"Round {played.number}", ("muted",))]
-        for name, half in halves:
-            state = half.move or ("has revealed" if half.revealed else "has moved" if half.committed else "…")
-            yield [("  ", ()), ("you" if name == me else name, ("strong",)), (f"  {state}", ())]
-    if one.over and one.findings:
-        yield []
-        for holds, words in one.findings:
-            yield [("✓ " if holds else "✗ ", ("muted",) if holds else ("warn",)), *_first(words, width - 2)]
-            for line in list(wrapped(words, width - 2))[1:]:
-                yield [("  ", ()), *line]
-        yield []
-        yield from wrapped(f"bearpit verify {one.duel_id} does all this on any machine.", width, "muted")
-
-
-def _first(words: str, width: int) -> Line:
-    return next(wrapped(words, width), [])
-
-
-def _hint(terms: Terms | None, width: int) -> Iterator[Line]:
-    yield from wrapped("Rock, paper, scissors for points.", width, "strong")
-    if terms is None:
-        return
-    least, most = money(terms.minimum_cents), money(terms.maximum_cents)
-    yield from wrapped(f"Stakes from {least} to {most}.", width)
-    accept, move = (countdown(timedelta(seconds=s)) for s in (terms.accept_seconds, terms.move_seconds))
-    yield from wrapped(f"A challenge stands for {accept}; each move has {move}.", width)

@@ -5,6 +5,7 @@ To make one: a file beside this one, its line in actions.py, and what it asks of
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable
 from typing import ClassVar, TypeVar
 
@@ -53,6 +54,11 @@ class Page(LiveScreen):
     }
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.body is Page.body:
+            raise TypeError(f"{cls.__name__} has no body()")
+
     def __init__(self, seat: Seat) -> None:
         super().__init__(seat)
         self.state = seat.feed.state
@@ -67,9 +73,9 @@ class Page(LiveScreen):
         yield KeyBar(self.keys, self.PLACE, self.offers, id="keys")
         yield MessageLine(id="message")
 
+    @abstractmethod
     def body(self) -> ComposeResult:
         """What the page shows."""
-        raise NotImplementedError
 
     async def load(self) -> None:
         """Ask the server for what the feed does not bring; called once, and to be called again at need."""

@@ -1,32 +1,29 @@
-"""The boards: who is worth what, who rises, and where one stands among all."""
+"""The boards: who is worth what, who rises, and where one stands among all; also on days that are over."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from collections.abc import Sequence
 from typing import ClassVar
 
-from bearpit_tui.camp.people import Badge
-from bearpit_tui.camp.ranks import GAINS, IN_BPS, Board, Edition, Place, Ranks, Standing
+from bearpit_tui.camp.ranks import Board, Edition, Period, Standing
 from bearpit_tui.feed import Feed
 from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.pages.marks import MarksScreen
 from bearpit_tui.pages.page import Page
+from bearpit_tui.pages.rank_panes import Person, RankTable, board_name, period_words, person_lines, team_lines
+from bearpit_tui.panels.message_line import MessageLine
 from bearpit_tui.screens.form import Field, FormScreen, NotYet
 from bearpit_tui.screens.live import Seat, bindings
 from bearpit_tui.state import State
-from bearpit_tui.widgets.facts import Facts, Line, wrapped
-from bearpit_tui.widgets.money import MINUS, arrow, money, percent, signed_money, signed_percent
-from bearpit_tui.widgets.table import Cell, Column, LineTable
+from bearpit_tui.widgets.facts import Facts
 from bearpit_tui.widgets.tabs import Tabs
-from textual import events, on, work
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.timer import Timer
+from textual.widgets import Static
 
 FOLLOW_SECONDS = 3.0
 """So often the part in sight is asked for again."""
@@ -34,125 +31,18 @@ FOLLOW_SECONDS = 3.0
 REST_SECONDS = 0.15
 """The cursor rests so long on a player before more of it is asked for."""
 
-WHEEL = 3
 BOARDS = tuple(Board)
 
 
-class RankTable(LineTable[Place]):
-    """The part of a board that is in sight. Where the cursor goes beyond it, another part is asked for."""
-
-    class Wanted(Message):
-        """The cursor is to be at another position, from 1."""
-
-        def __init__(self, position: int) -> None:
-            self.position = position
-            super().__init__()
-
-    def __init__(self, *, id: str | None = None) -> None:
-        self.board = Board.NET_WORTH
-        self.mine: frozenset[str] = frozenset()
-        """The names that are this player's: its own, on the teams' board its team's."""
-        self.total = 0
-        self.aim = 1
-        """The position where the cursor is, or will be once that part has come."""
-        columns: tuple[Column[Place], ...] = (
-            Column("Rank", 7, lambda one: (f"{one.rank:,}", ("strong",)), right=True),
-            Column("", 6, _change),
-            Column("Name", 18, self._named, grows=True),
-            Column("Team", 16, lambda one: (_beside(one), ("muted",)), rank=1),
-            Column("Value", 16, lambda one: value_cell(self.board, one.value), right=True),
-        )
-        super().__init__(columns, lambda one: str(one.position), empty_text="loading…", id=id)
-
-    def _named(self, one: Place) -> Cell:
-        return one.name, ("own",) if one.name in self.mine else ()
-
-    def show(self, board: Board, mine: frozenset[str], ranks: Ranks) -> None:
-        """Show a part of a board."""
-        if (board, mine) != (self.board, self.mine):
-            self.board, self.mine = board, mine
-            self.refresh()
-        words = "nobody is on this board yet" if ranks.edition is not None else "ranks are not counted yet"
-        if words != self._empty_text:
-            self._empty_text = words
-            self.refresh()
-        self.total = ranks.total
-        self.set_rows(ranks.places)
-
-    @property
-    def lines(self) -> int:
-        """How many places are in sight."""
-        return len(self.rows_in_sight())
-
-    @property
-    def chosen(self) -> Place | None:
-        """The place under the cursor."""
-        return self.rows[self.cursor] if self.rows else None
-
-    def _want(self, position: int) -> None:
-        if self.rows:
-            self.post_message(self.Wanted(max(1, min(position, self.total))))
-
-    def action_move(self, rows: int) -> None:
-        if self.rows:
-            self._want(self.aim + rows)
-
-    def action_page(self, pages: int) -> None:
-        self.action_move(pages * max(self.lines - 1, 1))
-
-    def action_jump(self, place: int) -> None:
-        self._want(place + 1 if place >= 0 else self.total)
-
-    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        event.stop()
-        self.action_move(WHEEL)
-
-    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        event.stop()
-        self.action_move(-WHEEL)
-
-
-def _change(one: Place) -> Cell:
-    if not one.previous:
-        return "new", ("muted",)
-    if not one.rose:
-        return "·", ("faint",)
-    return f"{arrow(one.rose)}{abs(one.rose):,}", ("up",) if one.rose > 0 else ("down",)
-
-
-def _beside(one: Place) -> str:
-    if one.members:
-        return f"{one.members:,} {'player' if one.members == 1 else 'players'}"
-    return one.team
-
-
-def value_cell(board: Board, value: int) -> Cell:
-    """A board's value, as it is written."""
-    if board is Board.DRAWDOWN:
-        return (f"{MINUS}{percent(value)}", ("down",)) if value else ("0.00%", ())
-    tones = ("up",) if value > 0 else ("down",) if value < 0 else ("muted",)
-    if board in IN_BPS:
-        return signed_percent(value), tones
-    return (signed_money(value), tones) if board in GAINS else (money(value), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """What is known of one player, as of an edition."""
-
-    edition: int
-    standing: Standing
-    badges: tuple[Badge, ...]
-
-
 class FindScreen(FormScreen[Standing]):
-    """Whose place is looked for."""
+    """Whose place is looked for, now or in a period that is over."""
 
     TITLE: ClassVar[str] = "Find a player"
     SENDS: ClassVar[str] = "goes there"
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, period: Period | None) -> None:
         super().__init__(feed, (Field("name", "Name", "a player's name; → completes it", longest=24),))
+        self.period = period
 
     def on_mount(self) -> None:
         self._suggest_names()
@@ -165,7 +55,7 @@ class FindScreen(FormScreen[Standing]):
         name = self.written("name")
         if not name:
             raise NotYet("Type whom to look for.")
-        self.dismiss(await self.gateway.rankings.standing(name))
+        self.dismiss(await self.gateway.rankings.standing(name, self.period))
 
 
 class RanksPage(Page):
@@ -176,7 +66,8 @@ class RanksPage(Page):
         "All players, best first, counted anew every few seconds; ▲ and ▼ tell how many ranks somebody has "
         "risen or fallen since the last full hour. ← → choose what is ranked by. Page up and page down, home "
         "and end go through all of them; the chosen player's ranks and badges stand beside. Thin instruments "
-        "count at a robust price, not at their last trade: the marks tell at which, and why."
+        "count at a robust price, not at their last trade: the marks tell at which, and why. The final ranks "
+        "of days and trading windows that are over are kept; escape leads from them back to now."
     )
     BINDINGS: ClassVar[list[BindingType]] = [
         *bindings("ranks"),
@@ -186,6 +77,7 @@ class RanksPage(Page):
     ]
     DEFAULT_CSS = """
     RanksPage {
+        & #when { height: auto; background: $primary 20%; color: $text-primary; padding: 0 1; display: none; }
         & #places { width: 1fr; height: 1fr; }
         & #person { width: 44; height: 1fr; }
         &.-narrow #both { layout: vertical; }
@@ -198,7 +90,13 @@ class RanksPage(Page):
         self.board = Board.NET_WORTH
         self.first = 1
         """The position of the first line in sight."""
+        self.period: Period | None = None
+        """The day or window that is asked for; None: now."""
+        self.shown: Period | None = None
+        """Likewise, of the ranks in sight."""
         self.edition: Edition | None = None
+        self._kept: Sequence[Period] = ()
+        self._when = ""
         self.me: Standing | None = None
         self.people: dict[str, Person] = {}
         self._wanted = asyncio.Event()
@@ -207,6 +105,7 @@ class RanksPage(Page):
         """Who is in the detail, as of which edition."""
 
     def body(self) -> ComposeResult:
+        yield Static("", id="when", markup=False)
         yield Tabs([one.value for one in BOARDS], id="boards")
         with Horizontal(id="both"):
             yield RankTable(id="places")
@@ -225,7 +124,11 @@ class RanksPage(Page):
 
     def on_resize(self) -> None:
         self.set_class(self.app.size.width < 100, "-narrow")
-        self.call_after_refresh(self._wanted.set)
+
+    @on(RankTable.Resized)
+    def _on_resized(self) -> None:
+        self._go(self.table.aim)
+        self._wanted.set()
 
     # Asking -------------------------------------------------------------------------------------------
 
@@ -247,26 +150,30 @@ class RanksPage(Page):
                 pass
 
     async def _fetch(self) -> None:
-        board, first, size = self.board, self.first, self.table.lines
+        board, first, size, period = self.board, self.first, self.table.lines, self.period
         rankings = self.feed.gateway.rankings
-        ranks = await rankings.page(board, first, size)
-        if ranks.edition != self.edition or self.me is None:
+        ranks = await rankings.page(board, first, size, period)
+        if (ranks.edition, period) != (self.edition, self.shown) or self.me is None:
             stood = self.table.chosen
             on_me = stood is not None and stood.name in self._mine()
-            self.me = await rankings.standing("")
+            self.me = await rankings.standing("", period)
             if on_me and self._move_to_me():
                 # Who looks at itself rises and falls with itself.
                 first = self.first
-                ranks = await rankings.page(board, first, size)
-            self.edition = ranks.edition
-        if (board, first) != (self.board, self.first):
+                ranks = await rankings.page(board, first, size, period)
+        if (board, first, period) != (self.board, self.first, self.period):
             return  # the player went on meanwhile; that is asked for next
-        if ranks.total and first > ranks.total:
+        if ranks.total and self.table.aim > ranks.total:
+            # There are fewer than there were.
+            self.table.total = ranks.total
             self._go(ranks.total)
-            return
-        self.table.show(board, self._mine(), ranks)
+            if first != self.first:
+                return
+        self.edition, self.shown = ranks.edition, period
+        self.table.show(board, self._mine(), ranks, past=period is not None)
         self.table.put_cursor(self.table.aim - self.first)
         self._entitle(ranks.total)
+        self._show_when()
         self._show_person()
         chosen = self.table.chosen
         about = (chosen.name if chosen is not None else "", self.edition)
@@ -282,14 +189,73 @@ class RanksPage(Page):
         return frozenset(names)
 
     def _entitle(self, total: int) -> None:
-        table, below = self.table, ""
+        table, past, below = self.table, self.shown is not None, ""
         if self.edition is not None and total:
             last = min(self.first + table.lines - 1, total)
-            counted = f"{self.edition.at.astimezone(self.zone):%H:%M:%S}"
+            counted = self.edition.at.astimezone(self.zone).strftime("%d %b %H:%M" if past else "%H:%M:%S")
             below = f"{self.first:,} to {last:,} of {total:,} · counted {counted}"
+        above = board_name(self.board, past=past)
         # Setting a title paints the whole table again, though it be the same.
-        if (self.board.value, below) != (table.border_title, table.border_subtitle):
-            table.border_title, table.border_subtitle = self.board.value, below
+        if (above, below) != (table.border_title, table.border_subtitle):
+            table.border_title, table.border_subtitle = above, below
+
+    # Days and windows that are over -------------------------------------------------------------------
+
+    def action_earlier(self) -> None:
+        self._go_back()
+
+    @work(group="periods")
+    async def _go_back(self) -> None:
+        if self.period is None:
+            kept = await self.asked(self.feed.gateway.rankings.periods)
+            if kept is None:
+                return
+            if self.period is None:
+                self._kept = kept
+        place = 0 if self.period is None else self._kept.index(self.period) + 1
+        if place < len(self._kept):
+            self._choose(self._kept[place])
+        else:
+            words = "No earlier ranks are kept" if self._kept else "No day and no window is over yet"
+            self.say(Notice(words, Tone.INFO))
+
+    def action_later(self) -> None:
+        if self.period is None:
+            self.say(Notice("These are the ranks of now", Tone.INFO))
+            return
+        place = self._kept.index(self.period)
+        self._choose(self._kept[place - 1] if place else None)
+
+    def action_leave(self) -> None:
+        """One step back: the message goes, else the period that is over, else the page."""
+        if self.period is None or self.query_one(MessageLine).notice is not None:
+            super().action_leave()
+        else:
+            self._choose(None)
+
+    def _choose(self, period: Period | None) -> None:
+        self.period = period
+        self._show_when()
+        self._wanted.set()
+
+    def _show_when(self) -> None:
+        """Tell which period is shown, or, until its ranks have come, which is asked for."""
+        period, words = self.period, ""
+        which = "the ranks of now"
+        if period is not None:
+            which = f"the final ranks of {period_words(period, self.zone)}"
+        if period != self.shown:
+            words = f"Asking for {which}…"
+        elif period is not None:
+            words = f"These are {which} · {self.keys.shown('leave')} back to now"
+        if words == self._when:
+            return
+        self._when = words
+        line = self.query_one("#when", Static)
+        line.update(words)
+        line.display = bool(words)
+        past = self.shown is not None
+        self.query_one(Tabs).relabel([board_name(one, past=past) for one in BOARDS])
 
     # Moving about -------------------------------------------------------------------------------------
 
@@ -346,16 +312,15 @@ class RanksPage(Page):
 
     async def _find_me(self) -> None:
         rankings = self.feed.gateway.rankings
-        self.me = await rankings.standing("")
+        self.me = await rankings.standing("", self.period)
         if self.board is Board.TEAM:
             mine = self._mine()
-            teams = await rankings.page(Board.TEAM, 1, max(self.table.total, 1))
+            teams = await rankings.page(Board.TEAM, 1, max(self.table.total, 1), self.period)
             place = next((one for one in teams.places if one.name in mine), None)
         else:
             place = self.me.places[self.board][0] if self.board in self.me.places else None
         if place is None:
-            what = "Your team is" if self.board is Board.TEAM else "You are"
-            self.say(Notice(f"{what} not on this board yet", Tone.INFO))
+            self._say_missing("Your team" if self.board is Board.TEAM else "You")
         else:
             self._go(place.position, middle=True)
 
@@ -365,14 +330,21 @@ class RanksPage(Page):
                 return
             board = Board.NET_WORTH if self.board is Board.TEAM else self.board
             if board not in one.places:
-                self.say(Notice(f"{one.name} is not on this board yet", Tone.INFO))
+                self._say_missing(one.name)
                 return
             self.query_one(Tabs).index = BOARDS.index(board)
             self.board = board
             self._go(one.places[board][0].position, middle=True)
             self._wanted.set()
 
-        self.app.push_screen(FindScreen(self.feed), found)
+        self.app.push_screen(FindScreen(self.feed, self.period), found)
+
+    def _say_missing(self, who: str) -> None:
+        if self.period is None:
+            words = f"{who} {'are' if who == 'You' else 'is'} not on this board yet"
+        else:
+            words = f"{who} {'were' if who == 'You' else 'was'} not on this board then"
+        self.say(Notice(words, Tone.INFO))
 
     def action_marks(self) -> None:
         self.app.push_screen(MarksScreen(self.feed))
@@ -398,17 +370,18 @@ class RanksPage(Page):
 
     @work(group="person", exclusive=True)
     async def _ask_person(self) -> None:
-        place, edition = self.table.chosen, self.edition
+        place, edition, period = self.table.chosen, self.edition, self.shown
         if place is None or edition is None or self.board is Board.TEAM:
             return
         known = self.people.get(place.name)
-        if known is not None and known.edition == edition.number:
+        if known is not None and known.edition == edition:
             return
 
         async def ask() -> Person:
             rankings = self.feed.gateway.rankings
-            standing = await rankings.standing(place.name)
-            return Person(edition.number, standing, tuple(await rankings.badges(place.name)))
+            standing = await rankings.standing(place.name, period)
+            badges = await rankings.badges(place.name) if period is None else ()
+            return Person(edition, period, standing, tuple(badges))
 
         person = await self.asked(ask)
         if person is not None:
@@ -422,68 +395,12 @@ class RanksPage(Page):
         pane = self.query_one("#person", Facts)
         pane.border_title = place.name if place is not None else ""
         person = self.people.get(place.name) if place is not None else None
+        if person is not None and person.period != self.shown:
+            person = None
         team, zone, now = self.board is Board.TEAM, self.zone, self.now()
         if place is None:
             pane.show("", lambda width: ([], 0))
         elif team:
-            pane.show(place.name, lambda width: (_team_lines(place), 0))
+            pane.show(place.name, lambda width: (team_lines(place), 0))
         else:
-            pane.show(place.name, lambda width: (list(_person_lines(place, person, width, zone, now)), 0))
-
-
-def _team_lines(place: Place) -> list[Line]:
-    return [
-        [("Average net worth  ", ("muted",)), (money(place.value), ("strong",))],
-        [("Members ranked     ", ("muted",)), (f"{place.members:,}", ())],
-        [("Rank               ", ("muted",)), (f"{place.rank:,}", ())],
-    ]
-
-
-def _person_lines(
-    place: Place, person: Person | None, width: int, zone: tzinfo, now: datetime
-) -> Iterator[Line]:
-    if place.team:
-        yield [("Team ", ("muted",)), (place.team, ())]
-    if person is None:
-        yield [("…", ("muted",))]
-        return
-    for board, (where, total) in person.standing.places.items():
-        rose = where.rose
-        value, tones = value_cell(board, where.value)
-        change = (f" {arrow(rose)}{abs(rose):,}", ("up",) if rose > 0 else ("down",)) if rose else ("", ())
-        rank = f"{where.rank:,}"
-        of = f" of {total:,}" if width >= 50 else ""
-        room = max(width - 11 - len(rank) - len(of) - len(change[0]) - len(value), 1)
-        yield [
-            (f"{board.value:<11}", ("muted",)),
-            (rank, ("strong",)),
-            (of, ("muted",)),
-            change,
-            (" " * room, ()),
-            (value, tones),
-        ]
-    worth = person.standing.worth
-    if worth is not None:
-        yield []
-        parts = [("Cash", worth.cash), ("Holdings at their marks", worth.holdings), ("Debt", -worth.debt)]
-        for label, cents in [*parts, ("Net worth", worth.total), ("of it received", worth.received)]:
-            if cents or label == "Net worth":
-                text = money(cents)
-                gap = " " * max(width - len(label) - len(text), 1)
-                yield [(label, ("muted",)), (gap, ()), (text, ("strong",) if label == "Net worth" else ())]
-    yield []
-    yield from _badge_lines(person.badges, width, zone, now)
-
-
-def _badge_lines(badges: Sequence[Badge], width: int, zone: tzinfo, now: datetime) -> Iterator[Line]:
-    got = sorted(
-        ((one.awarded_at, one) for one in badges if one.awarded_at is not None), key=lambda it: it[0]
-    )
-    yield [("Badges  ", ("muted",)), (f"{len(got)} of {len(badges)}", ("strong",) if got else ("muted",))]
-    for awarded_at, one in reversed(got):
-        at = awarded_at.astimezone(zone)
-        today = at.date() == now.astimezone(zone).date()
-        when = f"{at:%H:%M}" if today else f"{at:%a %H:%M}"
-        gap = " " * max(width - 2 - len(one.name) - len(when), 1)
-        yield [("★ ", ("own",)), (one.name, ()), (gap, ()), (when, ("muted",))]
-        yield from wrapped(one.description, width, "muted", indent=2)
+            pane.show(place.name, lambda width: (list(person_lines(place, person, width, zone, now)), 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
@@ -76,6 +77,11 @@ class FormScreen(ModalScreen[R | None], Generic[R]):
     }
     """
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if cls.send is FormScreen.send:
+            raise TypeError(f"{cls.__name__} has no send()")
+
     def __init__(self, feed: Feed, fields: Iterable[Field]) -> None:
         super().__init__()
         self.feed = feed
@@ -132,9 +138,9 @@ class FormScreen(ModalScreen[R | None], Generic[R]):
         """What would come of it. Raises NotYet, or BearpitError."""
         return ""
 
+    @abstractmethod
     async def send(self) -> None:
         """Enter was pressed: ask, do, and dismiss. Raises NotYet, or BearpitError."""
-        raise NotImplementedError
 
     # How it goes --------------------------------------------------------------------------------------
 

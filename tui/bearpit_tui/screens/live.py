@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -69,6 +70,12 @@ class LiveScreen(Screen[None]):
             self.gateway = gateway
             super().__init__()
 
+    def __init_subclass__(cls) -> None:
+        # Textual has a metaclass of its own, so that ABC, which would see to this, cannot be a base.
+        super().__init_subclass__()
+        if cls.show_state is LiveScreen.show_state:
+            raise TypeError(f"{cls.__name__} has no show_state()")
+
     def __init__(self, seat: Seat) -> None:
         super().__init__()
         self.seat = seat
@@ -77,9 +84,9 @@ class LiveScreen(Screen[None]):
         self.now = seat.clock
         self.zone = seat.zone
 
+    @abstractmethod
     def show_state(self, live: State) -> None:
         """One repaint for all that has changed."""
-        raise NotImplementedError
 
     def renew(self) -> None:
         """Show everything again: keys, the time zone or colours are others now."""
