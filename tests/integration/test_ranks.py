@@ -268,7 +268,11 @@ async def test_a_gift_that_is_committed_late_is_counted_once(venue: Venue) -> No
         assert {s.board: s.entry.value_bps for s in got.standings}[RETURN] == 0
 
 
-async def test_the_sql_counts_as_the_rules_say(venue: Venue) -> None:
+@pytest.mark.parametrize("busy", [ranks.BUSY, -1], ids=["at once", "with rests"])
+async def test_the_sql_counts_as_the_rules_say(
+    venue: Venue, busy: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranks, "BUSY", busy)
     """Levels and drawdowns through twenty editions of prices, gifts and losses."""
     await venue.list_instrument("ACME", reference_price_cents=1_000)
     ada = await venue.player("ada", 60_000, ACME=70)

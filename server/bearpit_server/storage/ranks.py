@@ -6,6 +6,7 @@ of the tables that does not hold; see storage.models.ranks.
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from time import perf_counter
 from typing import Any
 
 from bearpit_server.rules.ranking import HIGHEST, LOWEST, ONE, PAGE, Board
@@ -16,6 +17,8 @@ from bearpit_server.storage.models import database
 Row = tuple[Any, ...]
 
 _LOCK = 7_117_009
+SLICE, SLICE_SECONDS = 2_000, 0.003
+"""So many rows are counted in about that time."""
 MOST = 10**18
 """In cents: cash, all holdings, and what came in count at most so much, so that no sum leaves an int64."""
 
@@ -26,6 +29,12 @@ _FROM_OUTSIDE = """reason NOT IN ('trade', 'fee', 'pool', 'issue', 'loan',
     'repayment', 'interest', 'duel_stake', 'duel_back', 'duel_won', 'duel_fee', 'rollback', 'rollback_fee',
     'rollback_issue', 'rollback_charge')"""
 
+# While orders come in, whoever counts sleeps for as long as it works, so that it takes a part of the
+# processor from them and not all it can get. It does so inside the statement: what is counted is one moment.
+_REST = f"""
+CASE WHEN %(rests)s AND {{id}} %% {SLICE} = 0 THEN pg_sleep({SLICE_SECONDS}) IS NOT NULL ELSE true END
+"""
+
 # `bearpit_total` is a sum that stays an int8: sum(int8) makes numerics, which cost as much as all the rest.
 _WORTH = f"""
 SELECT a.owner_id, max(a.asset) AS asset, bearpit_total(a.realised_cents) AS realised,
@@ -34,7 +43,7 @@ SELECT a.owner_id, max(a.asset) AS asset, bearpit_total(a.realised_cents) AS rea
         ELSE least(a.balance, m.most) * least(m.mark_cents, m.pool_cents
             / (m.pool_shares + least(a.balance, m.most)) / m.tick_cents * m.tick_cents) END) AS worth
 FROM accounts a LEFT JOIN rank_marks m ON m.edition_id = %(edition)s AND m.instrument_id = a.asset
-WHERE a.owner_id <> 0 GROUP BY a.owner_id
+WHERE a.owner_id <> 0 AND {_REST.format(id="a.id")} GROUP BY a.owner_id
 """
 _STAKED = """
 SELECT player_id, sum(stake_cents) AS cents FROM (
@@ -95,7 +104,7 @@ INSERT INTO rank_places_{{new}} (player_id, worth_cents, realised_cents, receive
 SELECT id, worth, realised, received, level, greatest(peak_then, level),
     greatest(drawdown_then, (greatest(peak_then, level) - level) * {BPS} / greatest(peak_then, level)),
     day_start, window_start, held, ranked
-FROM ({_LEVEL}) l
+FROM ({_LEVEL}) l WHERE {_REST.format(id="id")}
 """
 
 KEYS: Mapping[Board, tuple[str, str]] = {
@@ -192,10 +201,12 @@ def fill(
     settled: int,
     floor_cents: int,
     playing: Sequence[str],
+    rests: bool,
 ) -> None:
     """Count an edition's places from its marks and the last edition's places.
 
     `before`: the last edition's settled posting; `settled`: this one's. `playing`: roles that are ranked.
+    `rests`: whether to leave part of the processor to others.
     """
     new, old = edition % 2, (edition + 1) % 2
     bulk.execute(f"TRUNCATE rank_places_{new}, rank_pages_{new}")
@@ -203,16 +214,19 @@ def fill(
         _FILL.format(new=new, old=old),
         {
             "edition": edition, "new_day": new_day, "new_window": new_window, "before": before,
-            "settled": settled, "floor": floor_cents, "playing": [*playing],
+            "settled": settled, "floor": floor_cents, "playing": [*playing], "rests": rests,
         },
     )  # fmt: skip
 
 
-def write_pages(edition: int, boards: Sequence[Board]) -> None:
+def write_pages(edition: int, boards: Sequence[Board], rests: bool) -> None:
     """Sort an edition's places by these boards."""
     for board in boards:
+        began = perf_counter()
         key, who = KEYS[board]
         bulk.execute(_PAGES.format(new=edition % 2, board=int(board), key=key, who=who))
+        if rests:
+            bulk.execute("SELECT pg_sleep(%s)", perf_counter() - began)
 
 
 def write_teams(edition: int) -> None:

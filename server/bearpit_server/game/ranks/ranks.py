@@ -28,6 +28,8 @@ LOOK_SECONDS = 1.0
 """How often it is looked whether an edition is due."""
 EDITIONS = 100
 """How many are remembered, to know which postings were committed when."""
+BUSY = 500
+"""Postings in a second since the last edition, from which on counting rests in between: orders come first."""
 UNDER_WAY = (WindowState.TRADING, WindowState.PAUSED, WindowState.TRADE_CLOSE, WindowState.SETTLING)
 OVER = (WindowState.SETTLED, WindowState.CLOSED)
 
@@ -81,6 +83,7 @@ def refresh(terms: Terms, origin: Origin = HOUSE_ORIGIN) -> RankEdition:
     at, before = clock.now(), latest()
     storage.prepare()
     posting_id, next_xid, oldest = storage.horizon()
+    rests = before is not None and posting_id - before.posting_id > BUSY * (at - before.at).total_seconds()
     edition = _next(before, at)
     edition.posting_id, edition.next_xid = posting_id, next_xid
     edition.settled_id = max(before.settled_id if before else 0, storage.settled(oldest))
@@ -93,9 +96,10 @@ def refresh(terms: Terms, origin: Origin = HOUSE_ORIGIN) -> RankEdition:
         settled=edition.settled_id,
         floor_cents=terms.floor_cents,
         playing=badges.PLAYING,
+        rests=rests,
     )
     boards = [board for board in Board if board is not Board.WINDOW or edition.window_id]
-    storage.write_pages(edition.id, boards)
+    storage.write_pages(edition.id, boards, rests)
     storage.write_teams(edition.id)
     edition.players = storage.Source(edition.id).totals().get(Board.NET_WORTH, 0)
     edition.save(force_insert=True)
