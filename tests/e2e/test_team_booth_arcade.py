@@ -82,7 +82,6 @@ def test_a_camp_is_put_into_teams_by_one_file() -> None:
     assert "Team Owls takes 3 players and has them" in " ".join(full.stdout.split())
     assert listed("team", "remove", names[1])[0]["from_team"] == "Owls"
     done("team", "assign", names[0], "Owls")
-    done("rank", "refresh")
     assert [shown("player", "show", name)["team"] for name in names[:2]] == ["Owls", None]
     done("team", "code", "Owls", "--end", "--yes")
     assert admin("team", "code", "Owls").exit_code == 3

@@ -27,7 +27,7 @@ from bearpit_admin.remote import again, run, screen_command
 from bearpit_admin.roles import Role, names_of, to_wire
 
 if TYPE_CHECKING:
-    from bearpit.client import Client
+    pass
 
 app = typer.Typer(help="Who takes part.")
 
@@ -66,21 +66,14 @@ def list_(
 
 @app.command("show", epilog="Example: bearpit-admin player show ada")
 def show_(name: PlayerName, output: Output = None) -> None:
-    """Show a player with cash and positions.
-
-    The team is told of those who are ranked: who plays, and was there when ranks were last counted.
-    """
-
-    async def work(client: "Client") -> "tuple[wire.admin.GetPlayerResponse, str | None]":
-        found = await client.admin.GetPlayer(wire.admin.GetPlayerRequest(name=name))
-        return found, await _team_of(client, found.player.name)
-
-    found, team = run(work)
+    """Show a player with team, cash and positions."""
+    request = wire.admin.GetPlayerRequest(name=name)
+    found = run(lambda client: client.admin.GetPlayer(request))
     facts: list[tuple[str, Value]] = [
         ("id", found.player.player_id),
         ("name", found.player.name),
         ("roles", names_of(found.player.roles)),
-        *([] if team is None else [("team", team or None)]),
+        ("team", found.team_name or None),
         ("disabled", found.player.disabled),
         ("frozen", found.player.frozen),
         ("created_at", moment(found.player.created_at)),
@@ -239,22 +232,6 @@ def sudo(name: PlayerName, reason: Reason, dry_run: DryRun = False) -> None:
     tell(opened.access_token)
     tell(f"  BEARPIT_TOKEN=... {screen_command()}", err=True)
     tell(f"  BEARPIT_TOKEN=... {again('market status')}, or what else {name} may do", err=True)
-
-
-async def _team_of(client: "Client", name: str) -> str | None:
-    """The name of a player's team, "" for none. None: he is not ranked, or the caller may not see ranks.
-
-    No other call says it of one player.
-    """
-    from bearpit.client import BearpitError
-
-    try:
-        found = await client.ranks.GetRank(wire.ranks.GetRankRequest(player=name))
-    except BearpitError as error:
-        if error.reason != "NOT_ALLOWED":
-            raise
-        return None
-    return found.standings[0].entry.team_name if found.standings else None
 
 
 def _set_frozen(name: str, frozen: bool, reason: str, dry_run: bool) -> "wire.admin.SetFrozenResponse":

@@ -2,52 +2,20 @@
 
 import json
 
-import grpc
 import pytest
-from bearpit.v1 import admin_pb2, auth_pb2, ranks_pb2, wallet_pb2
+from bearpit.v1 import admin_pb2, auth_pb2, wallet_pb2
 
-from tests.unit.admin.desk import Desk, admin, done
-from tests.unit.client_stage import Refusal
+from tests.unit.admin.desk import Desk, done
 
 ADA = auth_pb2.Player(player_id=7, name="ada", roles=[auth_pb2.ROLE_PLAYER])
 
 
-@pytest.fixture
-def ada(desk: Desk) -> Desk:
-    """A player who is not ranked."""
-    wallet = wallet_pb2.Wallet(cash_cents=1_240, debt_cents=50)
-    desk.answers["GetPlayer"] = admin_pb2.GetPlayerResponse(player=ADA, wallet=wallet)
-    desk.answers["GetRank"] = ranks_pb2.GetRankResponse(player_name="ada")
-    return desk
-
-
-def ranked(team: str) -> ranks_pb2.GetRankResponse:
-    entry = ranks_pb2.RankEntry(player_name="ada", team_name=team)
-    return ranks_pb2.GetRankResponse(standings=[ranks_pb2.Standing(entry=entry)])
-
-
 @pytest.mark.parametrize(("team", "shown"), [("Red Pandas", "Red Pandas"), ("", None)])
-def test_a_player_is_shown_with_the_team(ada: Desk, team: str, shown: str | None) -> None:
-    ada.answers["GetRank"] = ranked(team)
+def test_a_player_is_shown_with_the_team(desk: Desk, team: str, shown: str | None) -> None:
+    wallet = wallet_pb2.Wallet(cash_cents=1_240, debt_cents=50)
+    desk.answers["GetPlayer"] = admin_pb2.GetPlayerResponse(player=ADA, wallet=wallet, team_name=team)
     found = json.loads(done("player", "show", "ADA", "-o", "json"))
     assert (found["team"], found["cash"], found["owed"]) == (shown, "12.40", "0.50")
-    assert ada.only("GetRank").player == "ada"
-
-
-def test_nothing_is_said_of_the_team_of_who_is_not_ranked(ada: Desk) -> None:
-    assert "team" not in done("player", "show", "ada")
-
-
-def test_a_service_that_may_not_see_ranks_is_shown_the_rest(ada: Desk) -> None:
-    ada.answers["GetRank"] = Refusal(grpc.StatusCode.PERMISSION_DENIED, "NOT_ALLOWED")
-    found = json.loads(done("player", "show", "ada", "-o", "json"))
-    assert "team" not in found
-    assert found["cash"] == "12.40"
-
-
-def test_another_refusal_is_none_of_the_teams(ada: Desk) -> None:
-    ada.answers["GetRank"] = Refusal(grpc.StatusCode.INTERNAL, "INTERNAL")
-    assert admin("player", "show", "ada").exit_code == 1
 
 
 def adjusted(amount: int, balance_after: int, reason: str = "adjustment") -> admin_pb2.AdjustBalanceResponse:

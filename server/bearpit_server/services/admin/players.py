@@ -20,6 +20,7 @@ from bearpit_server.services.admin.desk import AtDesk, Context, check_another
 from bearpit_server.services.admin.roles import named
 from bearpit_server.services.idempotency import Done, without_secret
 from bearpit_server.services.pages import Page
+from bearpit_server.storage.models.teams import Team
 
 
 class Players(AtDesk):
@@ -67,7 +68,10 @@ class Players(AtDesk):
             player = players.get(request.name)
             wallet = translate.wallet(wallets.of(player.id))
             wallet.credit_cents = player.credit_cents
-            return pb.GetPlayerResponse(player=translate.player(player), wallet=wallet)
+            team = Team.get_or_none(Team.id == player.team_id)
+            return pb.GetPlayerResponse(
+                player=translate.player(player), wallet=wallet, team_name=team.name if team else ""
+            )
 
         return await self._desk.database.run(read)
 
