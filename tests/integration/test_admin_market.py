@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+import pytest_asyncio
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import market_pb2
@@ -13,29 +14,51 @@ from bearpit_server.storage.models import (
     Instrument,
 )
 
-from tests.orders import buy
+from tests.integration.floor import SHARED
+from tests.orders import CLOSED, buy
 from tests.venue import OPERATOR, Venue, refused
 
 INT64 = 2**63 - 1
+pytestmark = SHARED
+
+
+@pytest_asyncio.fixture(loop_scope="module", name="operator")
+async def make_operator(floor: Venue) -> Client:
+    """The floor's operator."""
+    return await floor.operator()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def taken(shared_floor: Venue) -> None:
+    """An instrument TAKEN, listed once."""
+    await shared_floor.list_instrument("TAKEN")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stepped(shared_floor: Venue) -> str:
+    """An instrument of ticks of 5 and lots of 10, that has no IPO."""
+    return await shared_floor.instrument(tick_cents=5, lot=10)
 
 
 # --- instruments -----------------------------------------------------------------------------------
 
 
-async def test_a_new_instrument_has_the_contracts_defaults(operator: Client, venue: Venue) -> None:
-    request = pb.CreateInstrumentRequest(symbol="ACME", name="Acme Ltd")
+@pytest.mark.usefixtures("ordinary")
+async def test_a_new_instrument_has_the_contracts_defaults(operator: Client, floor: Venue) -> None:
+    await floor.set_market(CLOSED)
+    request = pb.CreateInstrumentRequest(symbol="NEWEST", name="Acme Ltd")
     made = (await operator.admin.CreateInstrument(request)).instrument
     assert (made.tick_cents, made.lot, made.min_quantity, made.max_quantity) == (1, 1, 1, 1_000_000)
     assert (made.fee_bps, made.band_bps, made.shares_issued) == (10, 0, 0)
     assert (made.mechanism, made.phase) == ("order_book", market_pb2.PHASE_CLOSED)
     assert not made.HasField("ipo")
-    assert "ACME" in venue.running.exchange.instruments
+    assert "NEWEST" in floor.running.exchange.instruments
 
 
-async def test_its_lot_sets_the_sizes(venue: Venue) -> None:
-    made = await venue.list_instrument(lot=100)
+async def test_its_lot_sets_the_sizes(floor: Venue) -> None:
+    made = await floor.list_instrument("LOTS", lot=100)
     assert (made.min_quantity, made.max_quantity) == (100, 100_000_000)
-    huge = await venue.list_instrument("HUGE", lot=7_000)
+    huge = await floor.list_instrument("HUGE", lot=7_000)
     assert (huge.min_quantity, huge.max_quantity) == (7_000, 999_999_000)
 
 
@@ -69,49 +92,53 @@ async def test_its_lot_sets_the_sizes(venue: Venue) -> None:
     ],
 )
 async def test_instruments_that_cannot_be(
-    more: dict[str, object], reason: str, operator: Client, venue: Venue
+    more: dict[str, object], reason: str, operator: Client, taken: None
 ) -> None:
-    await venue.list_instrument("TAKEN")
-    wanted: dict[str, object] = {"symbol": "ACME", "name": "Acme Ltd", **more}
+    wanted: dict[str, object] = {"symbol": "NOBODYS", "name": "Acme Ltd", **more}
     request = pb.CreateInstrumentRequest(**wanted)  # type: ignore[arg-type]
     assert (await refused(operator.admin.CreateInstrument(request))).reason == reason
 
 
-async def test_an_update_changes_what_is_given_and_nothing_else(operator: Client, venue: Venue) -> None:
-    before = await venue.list_instrument(fee_bps=10, reference_price_cents=1_240)
-    request = pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=0, band_bps=500)
+async def test_an_update_changes_what_is_given_and_nothing_else(operator: Client, floor: Venue) -> None:
+    before = await floor.list_instrument("DEAR", fee_bps=10, reference_price_cents=1_240)
+    request = pb.UpdateInstrumentRequest(symbol="DEAR", fee_bps=0, band_bps=500)
     after = (await operator.admin.UpdateInstrument(request)).instrument
     before.fee_bps, before.band_bps = 0, 500
     assert after == before
-    [event] = await venue.database.run(log.newest, 1, "instrument.updated")
+    [event] = await floor.database.run(log.newest, 1, "instrument.updated")
     assert event.payload == {"fee_bps": 0, "band_bps": 500}
 
 
-async def test_an_update_is_checked_as_a_whole(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument(lot=10)
+async def test_an_update_is_checked_as_a_whole(operator: Client, floor: Venue) -> None:
+    symbol = await floor.instrument(lot=10)
     for bad in (
-        pb.UpdateInstrumentRequest(symbol="ACME", max_quantity=5),
-        pb.UpdateInstrumentRequest(symbol="ACME", min_quantity=0),
-        pb.UpdateInstrumentRequest(symbol="ACME", fee_bps=INT64),
-        pb.UpdateInstrumentRequest(symbol="ACME", name=""),
+        pb.UpdateInstrumentRequest(symbol=symbol, max_quantity=5),
+        pb.UpdateInstrumentRequest(symbol=symbol, min_quantity=0),
+        pb.UpdateInstrumentRequest(symbol=symbol, fee_bps=INT64),
+        pb.UpdateInstrumentRequest(symbol=symbol, name=""),
     ):
         assert (await refused(operator.admin.UpdateInstrument(bad))).reason == "INVALID_FIELD"
     missing = pb.UpdateInstrumentRequest(symbol="NOPE", fee_bps=1)
     assert (await refused(operator.admin.UpdateInstrument(missing))).reason == "NOT_FOUND"
 
 
-async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument(tick_cents=5, lot=10)
-    request = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000, request_id="ipo")
+async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, floor: Venue) -> None:
+    symbol = await floor.instrument(tick_cents=5, lot=10)
+    request = pb.OpenIpoRequest(symbol=symbol, price_cents=1_240, quantity=10_000, request_id="ipo")
     offered = (await operator.admin.OpenIpo(request)).instrument
     assert offered.shares_issued == 10_000
     assert offered.ipo == market_pb2.Ipo(price_cents=1_240, quantity=10_000, remaining=10_000)
     assert offered.reference_price_cents == 1_240
     assert (await operator.admin.OpenIpo(request)).instrument == offered
-    again = pb.OpenIpoRequest(symbol="ACME", price_cents=1_240, quantity=10_000)
+    again = pb.OpenIpoRequest(symbol=symbol, price_cents=1_240, quantity=10_000)
     assert (await refused(operator.admin.OpenIpo(again))).reason == "ALREADY_EXISTS"
-    held = await venue.database.run(
-        lambda: dict(Account.select(Account.kind, Account.balance).where(Account.asset > 0).tuples())
+    held = await floor.database.run(
+        lambda: dict(
+            Account.select(Account.kind, Account.balance)
+            .join(Instrument, on=(Account.asset == Instrument.id))
+            .where(Instrument.symbol == symbol)
+            .tuples()
+        )
     )
     assert held == {"issuer": -10_000, "treasury": 10_000}
 
@@ -130,27 +157,27 @@ async def test_an_ipo_issues_shares_to_the_treasury(operator: Client, venue: Ven
     ],
 )
 async def test_ipos_that_cannot_be(
-    price: int, quantity: int, reason: str, operator: Client, venue: Venue
+    price: int, quantity: int, reason: str, operator: Client, stepped: str
 ) -> None:
-    await venue.list_instrument(tick_cents=5, lot=10)
-    request = pb.OpenIpoRequest(symbol="ACME", price_cents=price, quantity=quantity)
+    request = pb.OpenIpoRequest(symbol=stepped, price_cents=price, quantity=quantity)
     assert (await refused(operator.admin.OpenIpo(request))).reason == reason
 
 
-async def test_ten_ipos_at_once_are_one(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument()
-    requests = [pb.OpenIpoRequest(symbol="ACME", price_cents=10, quantity=100) for _ in range(10)]
+async def test_ten_ipos_at_once_are_one(operator: Client, floor: Venue) -> None:
+    symbol = await floor.instrument()
+    requests = [pb.OpenIpoRequest(symbol=symbol, price_cents=10, quantity=100) for _ in range(10)]
     answers = await asyncio.gather(*map(operator.admin.OpenIpo, requests), return_exceptions=True)
     assert sum(isinstance(answer, BearpitError) for answer in answers) == 9
-    row = await venue.database.run(lambda: Instrument.get(Instrument.symbol == "ACME"))
+    row = await floor.database.run(lambda: Instrument.get(Instrument.symbol == symbol))
     assert row.ipo_quantity == 100
 
 
 # --- the market ------------------------------------------------------------------------------------
 
 
-async def test_the_market_is_opened_and_closed_by_hand(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument()
+@pytest.mark.usefixtures("ordinary")
+async def test_the_market_is_opened_and_closed_by_hand(operator: Client, floor: Venue) -> None:
+    symbol = await floor.instrument()
     for override, phase in (
         (pb.MARKET_OVERRIDE_OPEN, market_pb2.PHASE_OPEN),
         (pb.MARKET_OVERRIDE_PRE_OPEN, market_pb2.PHASE_PRE_OPEN),
@@ -160,21 +187,25 @@ async def test_the_market_is_opened_and_closed_by_hand(operator: Client, venue: 
         answer = await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=override))
         assert answer.status.phase == phase
         assert (await operator.admin.GetSchedule(pb.GetScheduleRequest())).override == override
-        await venue.settled()
-        assert (await venue.quote("ACME")).phase == phase
+        await floor.settled()
+        assert (await floor.quote(symbol)).phase == phase
 
 
-async def test_a_rehearsed_opening_tells_the_phase_and_opens_nothing(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument()
+@pytest.mark.usefixtures("ordinary")
+async def test_a_rehearsed_opening_tells_the_phase_and_opens_nothing(operator: Client, floor: Venue) -> None:
+    await floor.set_market(pb.MARKET_OVERRIDE_NONE)
+    symbol = await floor.instrument()
     request = pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN, validate_only=True)
     assert (await operator.admin.SetMarketOverride(request)).status.phase == market_pb2.PHASE_OPEN
     held = await operator.admin.GetSchedule(pb.GetScheduleRequest())
     assert held.override == pb.MARKET_OVERRIDE_NONE
-    await venue.settled()
-    assert (await venue.quote("ACME")).phase == market_pb2.PHASE_CLOSED
+    await floor.settled()
+    assert (await floor.quote(symbol)).phase == market_pb2.PHASE_CLOSED
 
 
-async def test_hours_are_set_shown_and_removed(operator: Client) -> None:
+@pytest.mark.usefixtures("ordinary")
+async def test_hours_are_set_shown_and_removed(operator: Client, floor: Venue) -> None:
+    await floor.set_market(pb.MARKET_OVERRIDE_NONE)
     hours = pb.Schedule(
         days=[1, 2, 3, 4, 5, 6, 7],
         opens="00:00",
@@ -220,20 +251,19 @@ async def test_hours_that_cannot_be(change: dict[str, object], field: str, opera
     assert (await refused(operator.admin.SetSchedule(request))).field == field
 
 
-async def test_one_is_halted_by_itself_and_all_together(operator: Client, venue: Venue) -> None:
-    await venue.list_instrument("ACME")
-    await venue.list_instrument("BOLT")
-    await operator.admin.SetMarketOverride(pb.SetMarketOverrideRequest(override=pb.MARKET_OVERRIDE_OPEN))
+@pytest.mark.usefixtures("ordinary")
+async def test_one_is_halted_by_itself_and_all_together(operator: Client, floor: Venue) -> None:
+    acme, bolt = await floor.instrument(), await floor.instrument()
 
     async def halt(symbol: str, halted: bool) -> dict[str, int]:
         answer = await operator.admin.SetHalt(pb.SetHaltRequest(symbol=symbol, halted=halted))
-        return {one.symbol: one.phase for one in answer.instruments}
+        return {one.symbol: one.phase for one in answer.instruments if symbol or one.symbol in (acme, bolt)}
 
-    assert await halt("ACME", True) == {"ACME": market_pb2.PHASE_HALTED}
-    both = {"ACME": market_pb2.PHASE_HALTED, "BOLT": market_pb2.PHASE_HALTED}
+    assert await halt(acme, True) == {acme: market_pb2.PHASE_HALTED}
+    both = {acme: market_pb2.PHASE_HALTED, bolt: market_pb2.PHASE_HALTED}
     assert await halt("", True) == both
-    assert await halt("", False) == {"ACME": market_pb2.PHASE_HALTED, "BOLT": market_pb2.PHASE_OPEN}
-    assert await halt("ACME", False) == {"ACME": market_pb2.PHASE_OPEN}
+    assert await halt("", False) == {acme: market_pb2.PHASE_HALTED, bolt: market_pb2.PHASE_OPEN}
+    assert await halt(acme, False) == {acme: market_pb2.PHASE_OPEN}
     assert (await refused(operator.admin.SetHalt(pb.SetHaltRequest(symbol="NOPE")))).reason == "NOT_FOUND"
 
 
@@ -262,23 +292,21 @@ async def test_an_announcement_stands_until_the_next_or_its_end(operator: Client
 # --- orders and trades -----------------------------------------------------------------------------
 
 
-async def test_orders_of_anyone_are_listed_and_cancelled(operator: Client, venue: Venue) -> None:
+async def test_orders_of_anyone_are_listed_and_cancelled(operator: Client, floor: Venue) -> None:
     ids = []
-    await venue.list_instrument("ACME")
-    await venue.list_instrument("BOLT")
-    await venue.open_market()
-    for name, symbol in (("ada", "ACME"), ("bob", "ACME"), ("bobby", "BOLT")):
-        player = await venue.player(name, 100_000)
-        ids.append((await venue.place(player, buy(symbol, 5, 1_000))).order.order_id)
+    acme, bolt = await floor.instrument(), await floor.instrument()
+    for name, symbol in (("ada", acme), ("bob", acme), ("bobby", bolt)):
+        player = await floor.player(name, 100_000)
+        ids.append((await floor.place(player, buy(symbol, 5, 1_000))).order.order_id)
 
     async def listed(**query: object) -> list[tuple[int, str]]:
         request = pb.ListPlayerOrdersRequest(**query)  # type: ignore[arg-type]
         answer = await operator.admin.ListPlayerOrders(request)
-        return [(order.order_id, order.player_name) for order in answer.orders]
+        return [(one.order_id, one.player_name) for one in answer.orders if one.order_id in ids]
 
     assert await listed() == [(ids[2], "bobby"), (ids[1], "bob"), (ids[0], "ada")]
     assert await listed(name="bob") == [(ids[1], "bob")]
-    assert await listed(symbol="BOLT") == [(ids[2], "bobby")]
+    assert await listed(symbol=bolt) == [(ids[2], "bobby")]
     rehearsal = pb.CancelPlayerOrderRequest(order_id=ids[0], request_id="x", validate_only=True)
     await operator.admin.CancelPlayerOrder(rehearsal)
     assert len(await listed(open_only=True)) == 3

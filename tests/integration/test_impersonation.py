@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator
 
 import pytest
+import pytest_asyncio
 from bearpit.client import Client
 from bearpit.v1 import admin_pb2 as pb
 from bearpit.v1 import auth_pb2, market_pb2, trading_pb2, wallet_pb2
@@ -16,10 +17,33 @@ from bearpit_server.storage.models import Event, Request
 from bearpit_tui.eyes import connector
 
 from tests.integration.door import Door
+from tests.integration.floor import SHARED
 from tests.orders import buy
 from tests.venue import OPERATOR, PASSWORD, Venue, refused
 
 ME = auth_pb2.GetMeRequest()
+
+
+@pytest_asyncio.fixture(loop_scope="module", name="operator")
+async def make_operator(floor: Venue) -> Client:
+    """The floor's operator."""
+    return await floor.operator()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ada_and_gone(shared_floor: Venue) -> None:
+    """Ada, and one who is disabled."""
+    for name in ("ada", "gone"):
+        await shared_floor.player(name)
+    operator = await shared_floor.operator()
+    await operator.admin.SetPlayerDisabled(pb.SetPlayerDisabledRequest(name="gone", disabled=True))
+
+
+async def player(floor: Venue, cash_cents: int = 1_000_000) -> tuple[Client, str]:
+    """A new player, signed in, and the name."""
+    made = await floor.trader(cash_cents)
+    assert made.player is not None
+    return made, made.player.name
 
 
 async def lend(operator: Client, name: str, reason: str = "cannot see her orders") -> str:
@@ -28,73 +52,83 @@ async def lend(operator: Client, name: str, reason: str = "cannot see her orders
     return (await operator.admin.Impersonate(request)).access_token
 
 
-async def eyes(venue: Venue, token: str) -> Client:
+async def eyes(floor: Venue, token: str) -> Client:
     """A client that looks through them."""
-    client = await venue.client()
+    client = await floor.client()
     client.use_service_token(token)
     return client
 
 
-async def events(venue: Venue, kind: str) -> list[Logged]:
-    return (await venue.database.run(newest, 1_000, kind))[::-1]
+async def events(floor: Venue, kind: str, name: str = "") -> list[Logged]:
+    """Of a kind, oldest first; of a player or of all."""
+    found = (await floor.database.run(newest, 1_000, kind))[::-1]
+    if not name:
+        return found
+    operator = await floor.operator()
+    seen = (await operator.admin.GetPlayer(pb.GetPlayerRequest(name=name))).player.player_id
+    return [event for event in found if event.subject == f"player:{seen}"]
 
 
-async def test_an_operator_sees_and_does_what_the_player_can(operator: Client, venue: Venue) -> None:
-    await venue.player("ada", 100_000)
-    await venue.list_instrument("ACME")
-    await venue.open_market()
-    token = await lend(operator, "ADA")
-    ada = await eyes(venue, token)
+@SHARED
+async def test_an_operator_sees_and_does_what_the_player_can(operator: Client, floor: Venue) -> None:
+    _, name = await player(floor, 100_000)
+    symbol = await floor.instrument()
+    token = await lend(operator, name.upper())
+    ada = await eyes(floor, token)
     me = await ada.auth.GetMe(ME)
-    assert (me.player.name, me.impersonated_by) == ("ada", OPERATOR)
+    assert (me.player.name, me.impersonated_by) == (name, OPERATOR)
     assert list(me.player.permissions) == ["LOOK", "PLAY"]
-    assert (await venue.wallet(ada)).cash_cents == 100_000
-    order = (await venue.place(ada, buy("ACME", 5, 1_000))).order
+    assert (await floor.wallet(ada)).cash_cents == 100_000
+    order = (await floor.place(ada, buy(symbol, 5, 1_000))).order
     [listed] = (await ada.trading.ListOrders(trading_pb2.ListOrdersRequest())).orders
     assert listed.order_id == order.order_id
     assert (await refused(ada.admin.ListPlayers(pb.ListPlayersRequest()))).reason == "NOT_ALLOWED"
 
 
-async def test_every_call_is_on_the_record_under_the_operators_name(operator: Client, venue: Venue) -> None:
-    await venue.player("ada", 100_000)
-    await venue.player("bob", 0)
-    ada_id = (await operator.admin.GetPlayer(pb.GetPlayerRequest(name="ada"))).player.player_id
+@SHARED
+async def test_every_call_is_on_the_record_under_the_operators_name(operator: Client, floor: Venue) -> None:
+    _, name = await player(floor, 100_000)
+    _, bob = await player(floor, 0)
+    ada_id = (await operator.admin.GetPlayer(pb.GetPlayerRequest(name=name))).player.player_id
     operator_id = (await operator.auth.GetMe(ME)).player.player_id
-    ada = await eyes(venue, await lend(operator, "ada", "ticket 12"))
+    ada = await eyes(floor, await lend(operator, name, "ticket 12"))
     await ada.auth.GetMe(ME)
-    await venue.transfer(ada, "bob", 500)
+    before = await events(floor, "transfer.")
+    await floor.transfer(ada, bob, 500)
 
-    [begun] = await events(venue, "impersonation.begun")
+    [begun] = await events(floor, "impersonation.begun", name)
     assert (begun.actor_id, begun.subject) == (operator_id, f"player:{ada_id}")
     assert begun.payload == {"operator": OPERATOR, "reason": "ticket 12"}
-    called = await events(venue, "impersonation.called")
+    called = await events(floor, "impersonation.called", name)
     assert {(event.actor_id, event.subject) for event in called} == {(operator_id, f"player:{ada_id}")}
     assert [event.payload["call"] for event in called] == [
         "/bearpit.v1.AuthService/GetMe",
         "/bearpit.v1.WalletService/Transfer",
     ]
-    [sent] = [event for event in await events(venue, "transfer.") if event.actor_id]
+    [sent] = [event for event in (await events(floor, "transfer."))[len(before) :] if event.actor_id]
     assert sent.actor_id == operator_id
 
 
-async def test_the_token_stands_nowhere(operator: Client, venue: Venue) -> None:
-    await venue.player("ada")
-    request = pb.ImpersonateRequest(name="ada", reason="x", request_id="once")
+@SHARED
+async def test_the_token_stands_nowhere(operator: Client, floor: Venue) -> None:
+    _, name = await player(floor)
+    request = pb.ImpersonateRequest(name=name, reason="x", request_id="once")
     token = (await operator.admin.Impersonate(request)).access_token
     again = await operator.admin.Impersonate(request)
-    assert (again.player.name, again.access_token) == ("ada", "")
-    assert len(await events(venue, "impersonation.begun")) == 1
-    rows = await venue.database.run(lambda: [bytes(row.response) for row in Request.select()])
-    kept = await venue.database.run(lambda: json.dumps([row.payload for row in Event.select()]))
+    assert (again.player.name, again.access_token) == (name, "")
+    assert len(await events(floor, "impersonation.begun", name)) == 1
+    rows = await floor.database.run(lambda: [bytes(row.response) for row in Request.select()])
+    kept = await floor.database.run(lambda: json.dumps([row.payload for row in Event.select()]))
     assert not any(token.encode() in row for row in rows)
     assert token not in kept
 
 
-async def test_a_rehearsal_lends_nothing(operator: Client, venue: Venue) -> None:
-    await venue.player("ada")
-    told = await operator.admin.Impersonate(pb.ImpersonateRequest(name="ada", reason="x", validate_only=True))
-    assert (told.player.name, told.access_token) == ("ada", "")
-    assert await events(venue, "impersonation.begun") == []
+@SHARED
+async def test_a_rehearsal_lends_nothing(operator: Client, floor: Venue) -> None:
+    _, name = await player(floor)
+    told = await operator.admin.Impersonate(pb.ImpersonateRequest(name=name, reason="x", validate_only=True))
+    assert (told.player.name, told.access_token) == (name, "")
+    assert await events(floor, "impersonation.begun", name) == []
 
 
 @pytest.mark.parametrize(
@@ -110,27 +144,28 @@ async def test_a_rehearsal_lends_nothing(operator: Client, venue: Venue) -> None
         (pb.ImpersonateRequest(name="gone", reason="x"), "NOT_POSSIBLE_NOW"),
     ],
 )
+@SHARED
 async def test_eyes_that_cannot_be_lent(
-    request_: pb.ImpersonateRequest, reason: str, operator: Client, venue: Venue
+    request_: pb.ImpersonateRequest, reason: str, operator: Client, floor: Venue, ada_and_gone: None
 ) -> None:
-    for name in ("ada", "gone"):
-        await venue.player(name)
-    await operator.admin.SetPlayerDisabled(pb.SetPlayerDisabledRequest(name="gone", disabled=True))
+    before = await events(floor, "impersonation.begun")
     assert (await refused(operator.admin.Impersonate(request_))).reason == reason
-    assert await events(venue, "impersonation.begun") == []
+    assert await events(floor, "impersonation.begun") == before
 
 
-async def test_nobody_else_may_and_is_told_who_can(operator: Client, venue: Venue) -> None:
-    ada = await venue.player("ada")
+@SHARED
+async def test_nobody_else_may_and_is_told_who_can(floor: Venue) -> None:
+    ada = await floor.trader()
     error = await refused(ada.admin.Impersonate(pb.ImpersonateRequest(name=OPERATOR, reason="x")))
     assert error.metadata == {"permission": "IMPERSONATE", "roles": "admin"}
 
 
-async def test_what_outlasts_the_eyes_is_refused_through_them(operator: Client, venue: Venue) -> None:
+@SHARED
+async def test_what_outlasts_the_eyes_is_refused_through_them(operator: Client, floor: Venue) -> None:
     await operator.admin.CreatePlayer(
         pb.CreatePlayerRequest(name="second", password=PASSWORD, roles=[auth_pb2.ROLE_ADMIN])
     )
-    second = await eyes(venue, await lend(operator, "second"))
+    second = await eyes(floor, await lend(operator, "second"))
     change = auth_pb2.ChangePasswordRequest(old_password=PASSWORD, new_password="battery staple")
     roles = pb.SetRolesRequest(name="second", roles=[auth_pb2.ROLE_PLAYER])
     for call in (
@@ -146,25 +181,29 @@ async def test_what_outlasts_the_eyes_is_refused_through_them(operator: Client, 
     await second.admin.ListPlayers(pb.ListPlayersRequest())
 
 
+@SHARED
 async def test_the_screen_opens_with_the_token_and_is_told_whose_eyes_they_are(
-    operator: Client, venue: Venue
+    operator: Client, floor: Venue
 ) -> None:
-    await venue.player("ada")
-    token = await lend(operator, "ada")
-    async with connector(tls=False)(venue.address, lambda _: None) as gateway:
+    _, name = await player(floor)
+    token = await lend(operator, name)
+    async with connector(tls=False)(floor.address, lambda _: None) as gateway:
         await gateway.resume(token)
         me = await gateway.me()
-    assert (me.name, me.seen_by) == ("ada", OPERATOR)
+    assert (me.name, me.seen_by) == (name, OPERATOR)
 
 
-async def test_an_operators_looks_do_not_count_as_the_players(operator: Client, venue: Venue) -> None:
-    await venue.player("ada")
-    await venue.list_instrument("ACME")
+@SHARED
+async def test_an_operators_looks_do_not_count_as_the_players(
+    operator: Client, floor: Venue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner, name = await player(floor)
+    symbol = await floor.instrument()
     looks: list[int] = []
-    venue.running.exchange.glance = lambda player_id, instrument_id: looks.append(player_id)  # type: ignore[method-assign]
-    ada = await eyes(venue, await lend(operator, "ada"))
-    await ada.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol="ACME"))
-    await (await venue.sign_in("ada")).market.GetInstrument(market_pb2.GetInstrumentRequest(symbol="ACME"))
+    monkeypatch.setattr(floor.running.exchange, "glance", lambda player_id, _: looks.append(player_id))
+    ada = await eyes(floor, await lend(operator, name))
+    await ada.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol=symbol))
+    await owner.market.GetInstrument(market_pb2.GetInstrumentRequest(symbol=symbol))
     assert looks[0] == 0
     assert looks[-1] != 0
 

@@ -6,11 +6,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from bearpit.client import Client
 from bearpit.v1 import market_pb2, pricing_pb2
 from bearpit_server.storage.models import Event
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from tests.integration.floor import SHARED
 from tests.integration.prices import Time, begin, engine, group, instrument, step, stopped
 from tests.postgres import Postgres
 from tests.venue import Venue, refused, serving, venue
@@ -32,6 +34,13 @@ async def make_floor(postgres: Postgres, time: Time) -> AsyncIterator[Venue]:
         await instrument(made, "BOOK", "order_book")
         await begin(made, time)
         yield made
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def editor(shared_floor: Venue) -> Client:
+    """The operator of a floor that all headlines share which never come out."""
+    await instrument(shared_floor, "BOOK", "order_book")
+    return await shared_floor.operator()
 
 
 async def publish(floor: Venue, text: str, at: datetime | None = None, **more: Any) -> market_pb2.Headline:
@@ -187,12 +196,13 @@ async def test_withdrawing_what_is_out_ends_its_effect_there(floor: Venue, time:
         {"publish_at": Timestamp(seconds=5)},
     ],
 )
-async def test_a_headline_within_bounds(floor: Venue, more: dict[str, Any]) -> None:
-    operator = await floor.operator()
+@SHARED
+async def test_a_headline_within_bounds(editor: Client, more: dict[str, Any]) -> None:
     request = pricing_pb2.PublishNewsRequest(**{"text": "x"} | more)
-    assert (await refused(operator.pricing.PublishNews(request))).reason == "INVALID_FIELD"
+    assert (await refused(editor.pricing.PublishNews(request))).reason == "INVALID_FIELD"
     unknown = pricing_pb2.PublishNewsRequest(text="x", symbols=["NONE"])
-    assert (await refused(operator.pricing.PublishNews(unknown))).reason == "NOT_FOUND"
+    assert (await refused(editor.pricing.PublishNews(unknown))).reason == "NOT_FOUND"
+    assert not await listed(editor)
 
 
 async def test_headlines_come_newest_first_in_pages(floor: Venue, time: Time) -> None:

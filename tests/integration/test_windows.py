@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
-from itertools import product
+from itertools import count, product
 
 import pytest
+import pytest_asyncio
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import windows_pb2 as pb
 from bearpit_server.events.log import HOUSE_ORIGIN
@@ -19,6 +20,7 @@ from bearpit_server.windows import lifecycle
 from bearpit_server.windows.lifecycle import Wanted
 from bearpit_server.windows.plans import Plan
 
+from tests.integration.floor import SHARED
 from tests.orders import buy, sell
 from tests.venue import Venue, prepare, prove, refused, serving
 from tests.windows import (
@@ -45,6 +47,28 @@ from tests.windows import (
 
 MINUTE = timedelta(minutes=1)
 START = datetime(2030, 1, 6, 12, tzinfo=UTC)
+_numbers = count(1)
+
+
+@pytest_asyncio.fixture(loop_scope="module", name="operator")
+async def make_operator(floor: Venue) -> Client:
+    """The floor's operator."""
+    return await floor.operator()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def week_7000(shared_floor: Venue) -> None:
+    """A window of that number, and instruments AAA and BOOK, of which only one trades by windows."""
+    await list_by_window(shared_floor, "AAA")
+    await shared_floor.list_instrument("BOOK")
+    await create(await shared_floor.operator(), "AAA", number=7_000)
+
+
+async def listed(floor: Venue, symbols: int = 1) -> list[str]:
+    """New instruments that trade by windows."""
+    made = [f"W{next(_numbers)}" for _ in range(symbols)]
+    await list_by_window(floor, *made)
+    return made
 
 
 @pytest.fixture
@@ -67,9 +91,8 @@ def events_of(window: pb.Window, prefix: str = "window.") -> list[tuple[str, int
 # --- states ----------------------------------------------------------------------------------------
 
 
-async def test_a_window_goes_through_its_life_and_each_step_is_an_event_with_its_actor(
-    venue: Venue, operator: Client
-) -> None:
+async def test_a_window_goes_through_its_life_and_each_step_is_an_event_with_its_actor(venue: Venue) -> None:
+    operator = await venue.operator()
     await list_by_window(venue, "AAA", "BBB")
     window = await create(operator)
     assert list(window.symbols) == ["AAA", "BBB"]
@@ -110,11 +133,12 @@ def _wanted() -> Wanted:
     return Wanted("A window", WindowKind.CHAPTER, 0, [], Times(), "", "", Plan(), False)
 
 
-async def test_an_instrument_is_in_one_open_window_at_a_time(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA", "BBB", "CCC")
-    first = await create(operator, "AAA", "BBB")
-    second = await create(operator, "BBB", "CCC")
-    other = await create(operator, "CCC")
+@SHARED
+async def test_an_instrument_is_in_one_open_window_at_a_time(floor: Venue, operator: Client) -> None:
+    aaa, bbb, ccc = await listed(floor, 3)
+    first = await create(operator, aaa, bbb)
+    second = await create(operator, bbb, ccc)
+    other = await create(operator, ccc)
     await move(operator, first, OPEN)
     error = await refused(move(operator, second, OPEN))
     assert error.reason == "NOT_POSSIBLE_NOW"
@@ -130,7 +154,7 @@ async def test_an_instrument_is_in_one_open_window_at_a_time(venue: Venue, opera
     [
         ({"title": ""}, "INVALID_FIELD"),
         ({"number": -1}, "INVALID_FIELD"),
-        ({"number": 7}, "ALREADY_EXISTS"),
+        ({"number": 7_000}, "ALREADY_EXISTS"),
         ({"symbols": ["BOOK"]}, "INVALID_FIELD"),
         ({"symbols": ["NONE"]}, "NOT_FOUND"),
         ({"symbols": ["AAA", "AAA"]}, "INVALID_FIELD"),
@@ -146,33 +170,36 @@ async def test_an_instrument_is_in_one_open_window_at_a_time(venue: Venue, opera
         ({"plan": pb.SettlementPlan(variants=[pb.Variant(name="a", weight=1)] * 2)}, "INVALID_FIELD"),
     ],
 )
+@SHARED
 async def test_windows_that_cannot_be(
-    more: dict[str, object], reason: str, venue: Venue, operator: Client
+    more: dict[str, object], reason: str, floor: Venue, operator: Client, week_7000: None
 ) -> None:
-    await list_by_window(venue, "AAA")
-    await venue.list_instrument("BOOK")
-    await create(operator, number=7)
+    before = floor.rows("SELECT id FROM windows ORDER BY id")
     wanted: dict[str, object] = {"title": "x", "kind": pb.WINDOW_KIND_WEEK, **more}
     request = pb.CreateWindowRequest(**wanted)  # type: ignore[arg-type]
     assert (await refused(operator.windows.CreateWindow(request))).reason == reason
-    assert venue.rows("SELECT count(*) FROM windows") == [(1,)]
+    assert floor.rows("SELECT id FROM windows ORDER BY id") == before
 
 
-async def test_trying_changes_nothing(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA")
-    window = await create(operator)
-    tried = await create(operator, validate_only=True)
+@SHARED
+async def test_trying_changes_nothing(floor: Venue, operator: Client) -> None:
+    [symbol] = await listed(floor)
+    counts = "SELECT (SELECT count(*) FROM windows), (SELECT count(*) FROM snapshots)"
+    window = await create(operator, symbol)
+    before = floor.rows(counts)
+    tried = await create(operator, symbol, validate_only=True)
     assert tried.number == window.number + 1
     request = pb.MoveWindowRequest(window_id=window.window_id, state=OPEN, validate_only=True)
     assert (await operator.windows.MoveWindow(request)).window.state == OPEN
     assert (await get(operator, window)).window.state == SCHEDULED
-    assert venue.rows("SELECT (SELECT count(*) FROM windows), (SELECT count(*) FROM snapshots)") == [(1, 0)]
+    assert floor.rows(counts) == before
 
 
-async def test_what_has_happened_can_be_changed_no_more(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA")
+@SHARED
+async def test_what_has_happened_can_be_changed_no_more(floor: Venue, operator: Client) -> None:
+    [symbol] = await listed(floor)
     far = datetime.now(UTC) + timedelta(days=1)
-    window = await create(operator, times=times(**moments(far, MINUTE)))
+    window = await create(operator, symbol, times=times(**moments(far, MINUTE)))
     window = await move(operator, window, OPEN)
     wanted = moments(far, 2 * MINUTE) | {"opens_at": far + MINUTE}
     request = pb.UpdateWindowRequest(window_id=window.window_id, times=times(**wanted))
@@ -189,32 +216,40 @@ async def test_what_has_happened_can_be_changed_no_more(venue: Venue, operator: 
     assert (await refused(operator.windows.UpdateWindow(request))).reason == "NOT_POSSIBLE_NOW"
 
 
-async def test_players_see_neither_plans_nor_drafts(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA")
-    draft = await create(operator, scheduled=False)
-    shown = await create(operator)
-    ada = await venue.player("ada")
-    listed = (await ada.windows.ListWindows(pb.ListWindowsRequest())).windows
-    assert [window.window_id for window in listed] == [shown.window_id]
-    assert not listed[0].HasField("plan")
+@SHARED
+async def test_players_see_neither_plans_nor_drafts(floor: Venue, operator: Client) -> None:
+    [symbol] = await listed(floor)
+    draft = await create(operator, symbol, scheduled=False)
+    shown = await create(operator, symbol)
+    ada = await floor.trader()
+    seen = await _of(ada, symbol)
+    assert [window.window_id for window in seen] == [shown.window_id]
+    assert not seen[0].HasField("plan")
     assert (await refused(get(ada, draft))).reason == "NOT_FOUND"
-    both = (await operator.windows.ListWindows(pb.ListWindowsRequest())).windows
+    both = await _of(operator, symbol)
     assert [window.window_id for window in both] == [shown.window_id, draft.window_id]
     assert both[0].plan.rule.algorithm == "linear"
     assert (await refused(move(ada, shown, OPEN))).reason == "NOT_ALLOWED"
 
 
+async def _of(client: Client, symbol: str) -> list[pb.Window]:
+    """The windows of an instrument that somebody is shown."""
+    answer = await client.windows.ListWindows(pb.ListWindowsRequest())
+    return [window for window in answer.windows if symbol in window.symbols]
+
+
 # --- trading ---------------------------------------------------------------------------------------
 
 
+@SHARED
 async def test_orders_are_taken_in_trading_and_else_refused_with_the_next_chance(
-    venue: Venue, operator: Client
+    floor: Venue, operator: Client
 ) -> None:
-    await list_by_window(venue, "AAA")
-    ada = await venue.player("ada")
-    assert (await venue.refused(ada, buy("AAA", 5, 1_000), "WINDOW_NOT_TRADING")).metadata["next_open"] == ""
+    [symbol] = await listed(floor)
+    ada = await floor.trader()
+    assert (await floor.refused(ada, buy(symbol, 5, 1_000), "WINDOW_NOT_TRADING")).metadata["next_open"] == ""
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(days=1)
-    window = await create(operator, times=times(**moments(soon, MINUTE)))
+    window = await create(operator, symbol, times=times(**moments(soon, MINUTE)))
     trades_at = soon + MINUTE
     for states, chance in (
         ((), trades_at.isoformat()), ((OPEN,), trades_at.isoformat()), ((TRADING,), None), ((PAUSED,), ""),
@@ -222,14 +257,15 @@ async def test_orders_are_taken_in_trading_and_else_refused_with_the_next_chance
     ):  # fmt: skip
         window = await move(operator, window, *states)
         if chance is None:
-            assert (await venue.place(ada, buy("AAA", 5, 1_000))).order.filled_quantity == 5
+            assert (await floor.place(ada, buy(symbol, 5, 1_000))).order.filled_quantity == 5
             assert not window.HasField("next_chance_at")
         else:
-            error = await venue.refused(ada, buy("AAA", 5, 1_000), "WINDOW_NOT_TRADING")
+            error = await floor.refused(ada, buy(symbol, 5, 1_000), "WINDOW_NOT_TRADING")
             assert error.metadata["next_open"] == chance
             assert window.HasField("next_chance_at") == bool(chance)
-    assert {row.window_id for row in Trade.select()} == {window.window_id}
-    assert (await venue.wallet(ada)).positions[0].quantity == 10
+    id_ = floor.running.exchange.instruments[symbol].id
+    assert {row.window_id for row in Trade.select().where(Trade.instrument_id == id_)} == {window.window_id}
+    assert (await floor.wallet(ada)).positions[0].quantity == 10
 
 
 async def test_no_order_is_filled_past_the_end_though_nobody_has_closed_the_window(
@@ -250,37 +286,40 @@ async def test_no_order_is_filled_past_the_end_though_nobody_has_closed_the_wind
     prove(database)
 
 
+@SHARED
 async def test_orders_that_race_the_close_trade_before_it_or_not_at_all(
-    venue: Venue, operator: Client
+    floor: Venue, operator: Client
 ) -> None:
-    await list_by_window(venue, "AAA", "BBB")
-    window = await move(operator, await create(operator), OPEN, TRADING)
-    traders = [await venue.trader(10_000_000) for _ in range(4)]
+    symbols = await listed(floor, 2)
+    window = await move(operator, await create(operator, *symbols), OPEN, TRADING)
+    traders = [await floor.trader(10_000_000) for _ in range(4)]
     placed, reasons = 0, set()
 
     async def trade(client: Client, symbol: str) -> None:
         nonlocal placed
         while True:
             try:
-                answer = await venue.place(client, buy(symbol, 1, 1_000))
+                answer = await floor.place(client, buy(symbol, 1, 1_000))
             except BearpitError as error:
                 reasons.add(error.reason)
                 return
             placed += answer.order.filled_quantity
 
     async with asyncio.TaskGroup() as tasks:
-        for client, symbol in product(traders, ("AAA", "BBB")):
+        for client, symbol in product(traders, symbols):
             tasks.create_task(trade(client, symbol))
         while placed < 30:  # noqa: ASYNC110 - the traders count
             await asyncio.sleep(0)
         tasks.create_task(_close(operator, window))
     assert reasons == {"WINDOW_NOT_TRADING"}
-    assert venue.rows("SELECT count(*), min(window_id), max(window_id) FROM trades") == [
-        (placed, window.window_id, window.window_id)
-    ]
+    ids = ", ".join(str(floor.running.exchange.instruments[symbol].id) for symbol in symbols)
+    assert floor.rows(
+        f"SELECT count(*), min(window_id), max(window_id) FROM trades WHERE instrument_id IN ({ids})"
+    ) == [(placed, window.window_id, window.window_id)]
     # Each fill's event was written by a transaction that locked the till before the close did.
-    late = venue.rows(
+    late = floor.rows(
         "SELECT count(*) FROM events f JOIN events c ON c.type = 'window.trade_close' "
+        f"AND c.subject = 'window:{window.window_id}' "
         "WHERE f.type = 'order.filled' AND f.id > c.id"
     )
     assert late == [(0,)]
@@ -305,56 +344,59 @@ async def test_another_server_closes_and_none_trades_on(database: Database) -> N
     prove(database)
 
 
-async def test_the_new_price_is_dealt_at_and_shown_at_once(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA")
-    ada = await venue.player("ada")
+@SHARED
+async def test_the_new_price_is_dealt_at_and_shown_at_once(floor: Venue, operator: Client) -> None:
+    [symbol] = await listed(floor)
+    ada = await floor.trader()
     rule = pb.Rule(algorithm="fixed", parameters={"move_bps": "1000"})
-    window = await create(operator, plan=pb.SettlementPlan(rule=rule))
+    window = await create(operator, symbol, plan=pb.SettlementPlan(rule=rule))
     await move(operator, window, OPEN, TRADING)
-    await venue.place(ada, buy("AAA", 5))
+    await floor.place(ada, buy(symbol, 5))
     await move(operator, window, TRADE_CLOSE)
-    assert prices(await settle(operator, window)) == {"AAA": 1_100}
-    assert (await venue.quote("AAA")).last_cents == 1_100
-    await move(operator, await create(operator), OPEN, TRADING)
-    answer = await venue.place(ada, sell("AAA", 5))
+    assert prices(await settle(operator, window)) == {symbol: 1_100}
+    assert (await floor.quote(symbol)).last_cents == 1_100
+    await move(operator, await create(operator, symbol), OPEN, TRADING)
+    answer = await floor.place(ada, sell(symbol, 5))
     assert [(fill.price_cents, fill.quantity) for fill in answer.fills] == [(1_100, 5)]
-    assert (await venue.wallet(ada)).cash_cents == 1_000_000 + 500
+    assert (await floor.wallet(ada)).cash_cents == 1_000_000 + 500
 
 
 # --- the snapshot ----------------------------------------------------------------------------------
 
 
-async def test_what_everybody_had_is_kept_when_a_window_opens(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA", "BBB")
-    await venue.list_instrument("BOOK")
-    ada = await venue.player("ada", 500_000, AAA=10, BOOK=7)
-    first = await create(operator, "AAA")
+@SHARED
+async def test_what_everybody_had_is_kept_when_a_window_opens(floor: Venue, operator: Client) -> None:
+    symbol, _ = await listed(floor, 2)
+    book = await floor.instrument()
+    ada = await floor.trader(500_000, **{symbol: 10, book: 7})
+    first = await create(operator, symbol)
     await move(operator, first, OPEN, TRADING)
-    await venue.place(ada, buy("AAA", 5, 1_000))
+    await floor.place(ada, buy(symbol, 5, 1_000))
     await move(operator, first, CANCELLED)
+    id_ = floor.running.exchange.instruments[symbol].id
     held = dict(
-        venue.rows(
+        floor.rows(
             "SELECT a.id, (a.balance, a.cost_cents, a.realised_cents, "
             "greatest((SELECT max(p.id) FROM postings p WHERE p.debit = a.id), "
             "(SELECT max(p.id) FROM postings p WHERE p.credit = a.id)))::text "
             "FROM accounts a WHERE (a.asset = 0 AND (a.kind = 'player' OR a.kind = 'dealer' AND "
-            "a.instrument_id = (SELECT id FROM instruments WHERE symbol = 'AAA'))) "
-            "OR a.asset = (SELECT id FROM instruments WHERE symbol = 'AAA')"
+            f"a.instrument_id = {id_})) "
+            f"OR a.asset = {id_}"
         )
     )
-    second = await create(operator, "AAA")
+    second = await create(operator, symbol)
     await move(operator, second, OPEN)
     kept = dict(
-        venue.rows(
+        floor.rows(
             "SELECT account_id, (balance, cost_cents, realised_cents, posting_id)::text FROM snapshots "
             f"WHERE window_id = {second.window_id}"
         )
     )
     assert kept.items() <= held.items()
-    empty = {id_ for (id_,) in venue.rows("SELECT id FROM accounts WHERE balance = 0")}
+    empty = {id_ for (id_,) in floor.rows("SELECT id FROM accounts WHERE balance = 0")}
     assert held.keys() - kept.keys() <= empty
     assert len(kept) >= 4, "ada's cash and shares, the till, the issuer"
-    assert venue.rows(f"SELECT price_cents FROM window_instruments WHERE window_id = {second.window_id}") == [
+    assert floor.rows(f"SELECT price_cents FROM window_instruments WHERE window_id = {second.window_id}") == [
         (1_000,)
     ]
 
@@ -454,7 +496,8 @@ async def test_of_two_servers_each_transition_is_carried_out_once(
             assert len(names) == len(set(names)) == 9, names
 
 
-async def test_the_next_of_a_series_is_scheduled_when_trading_ends(venue: Venue, operator: Client) -> None:
+async def test_the_next_of_a_series_is_scheduled_when_trading_ends(venue: Venue) -> None:
+    operator = await venue.operator()
     await list_by_window(venue, "AAA")
     ada = await venue.player("ada")
     begin = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=0)
@@ -469,18 +512,21 @@ async def test_the_next_of_a_series_is_scheduled_when_trading_ends(venue: Venue,
     assert moment(listed[0].times.closes_at) == begin + 4 * MINUTE + timedelta(days=7)
 
 
-async def test_cancelling_ends_a_series(venue: Venue, operator: Client) -> None:
-    await list_by_window(venue, "AAA")
+@SHARED
+async def test_cancelling_ends_a_series(floor: Venue, operator: Client) -> None:
+    [symbol] = await listed(floor)
     begin = datetime.now(UTC) + timedelta(days=1)
-    window = await create(operator, times=times(**moments(begin, MINUTE)), recurrence="FREQ=DAILY")
+    [(before,)] = floor.rows("SELECT count(*) FROM windows")
+    window = await create(operator, symbol, times=times(**moments(begin, MINUTE)), recurrence="FREQ=DAILY")
     await move(operator, window, OPEN, TRADING, CANCELLED)
-    assert venue.rows("SELECT count(*) FROM windows") == [(1,)]
+    assert floor.rows("SELECT count(*) FROM windows") == [(before + 1,)]
 
 
 # --- the stream ------------------------------------------------------------------------------------
 
 
-async def test_windows_are_streamed_as_they_change(venue: Venue, operator: Client) -> None:
+async def test_windows_are_streamed_as_they_change(venue: Venue) -> None:
+    operator = await venue.operator()
     await list_by_window(venue, "AAA")
     await create(operator, scheduled=False)
     window = await create(operator)
@@ -502,7 +548,8 @@ async def test_windows_are_streamed_as_they_change(venue: Venue, operator: Clien
     assert not frame.update.windows[0].HasField("plan")
 
 
-async def test_a_window_that_is_settling_cannot_be_settled_by_hand(venue: Venue, operator: Client) -> None:
+async def test_a_window_that_is_settling_cannot_be_settled_by_hand(venue: Venue) -> None:
+    operator = await venue.operator()
     await list_by_window(venue, "AAA")
     plan = pb.SettlementPlan(rule=pb.Rule(algorithm="manual"))
     window = await move(operator, await create(operator, plan=plan), OPEN, TRADING, TRADE_CLOSE, SETTLING)
