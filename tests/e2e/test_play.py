@@ -17,7 +17,7 @@ import pytest
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import market_pb2, wallet_pb2
 
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 180.0
 STOCKS = ("AAPL", "GOOG", "IBM", "MSFT")
 
 

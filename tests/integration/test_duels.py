@@ -82,10 +82,12 @@ class Table:
 
     async def pass_time(self, seconds: float) -> None:
         """Set the clock ahead, and keep the limits as the server does every second."""
+        await self._limits.keep()  # however long the test took so far, we were not away
         self._ahead += timedelta(seconds=seconds)
         ahead = self._ahead
         clock.use(lambda: datetime.now(UTC) + ahead)
         await self._limits.keep()
+        self.venue.rows("SELECT id FROM duels FOR UPDATE")  # the server keeps them, too: it is done then
 
     async def cash(self, name: str) -> int:
         """All of a player's cash."""
