@@ -34,6 +34,7 @@ class Game:
         return {**os.environ, "BEARPIT_HOME": str(self._home)}
 
     def start(self, *options: str) -> None:
+        self.end()  # what a test that failed has left
         command = [sys.executable, "-m", "bearpit_admin", "play", "--headless", "--name", "ada", *options]
         self._process = subprocess.Popen(
             command, env=self.environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
