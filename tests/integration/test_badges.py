@@ -73,6 +73,17 @@ async def test_fifty_at_once_are_given_one_first(venue: Venue) -> None:
     }
 
 
+async def test_fifty_at_once_for_one_player_give_it_once(venue: Venue) -> None:
+    ada, operator = await venue.player("ada"), await venue.operator()
+    award = [
+        operator.ranks.AwardBadge(pb.AwardBadgeRequest(player="ada", badge="fair-play")) for _ in range(50)
+    ]
+    done = await asyncio.gather(*award, return_exceptions=True)
+    assert sorted(getattr(answer, "reason", "") for answer in done) == ["", *["ALREADY_EXISTS"] * 49]
+    assert await has(ada) == {"fair-play"}
+    assert venue.rows("SELECT count(*) FROM events WHERE payload->>'badge' = 'fair-play'") == [(1,)]
+
+
 async def test_what_was_taken_away_is_not_earned_again_but_can_be_given_again(venue: Venue) -> None:
     ada, _ = await venue.player("ada"), await venue.player("bob")
     operator = await venue.operator()

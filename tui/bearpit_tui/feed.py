@@ -399,7 +399,8 @@ class Feed:
             if one.kind is Kind.ANNOUNCEMENT:
                 self._announced.set()
             elif one.kind in TOASTED and not one.read:
-                self._tell(Notice(one.title, Tone.WARNING if one.urgent else Tone.GOOD))
+                aside = one.kind in (Kind.RANK, Kind.BADGE)
+                self._tell(Notice(one.title, Tone.WARNING if one.urgent else Tone.GOOD, aside))
             if one.kind is Kind.SYSTEM:
                 self._renew_me.set()
         self._become(replace(self.state, inbox=inbox))

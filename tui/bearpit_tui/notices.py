@@ -28,6 +28,8 @@ class Notice:
 
     text: str
     tone: Tone = Tone.INFO
+    aside: bool = False
+    """Whether it only follows from what else is told, as a badge does: it takes no other notice's place."""
 
 
 def order_words(order: Order) -> str:

@@ -15,7 +15,7 @@ from bearpit_tui.drafts import Draft, Kind, Side
 from bearpit_tui.gateway import Placed
 from bearpit_tui.keymap import keymap
 from bearpit_tui.model import Announcement, LinkState, OrderStatus, Preview
-from bearpit_tui.notices import Tone
+from bearpit_tui.notices import Notice, Tone
 from bearpit_tui.palette import ActionProvider
 from bearpit_tui.panels.banner import Banner
 from bearpit_tui.panels.command_line import CommandLine
@@ -710,3 +710,18 @@ async def test_remapped_keys_replace_the_usual_ones(gateway: FakeGateway, app: B
         assert table.pane == "ticket"
         await table.press("escape", "f")
         assert table.screen.line.input.has_focus
+
+
+async def test_a_badge_takes_the_place_of_no_other_notice(app: BearpitApp) -> None:
+    async with opened(app) as table:
+        screen, line = table.screen, table.screen.query_one(MessageLine)
+        badge = Notice("Badge: In the pit", Tone.GOOD, aside=True)
+        screen._tell_news((Notice("Bought 5 of 10", Tone.GOOD), badge))
+        assert line.notice == Notice("Bought 5 of 10 (and 1 more)", Tone.GOOD)
+        screen._tell_news((badge,))
+        assert line.notice == Notice("Bought 5 of 10 (and 1 more)", Tone.GOOD)
+        screen.say(None)
+        screen._tell_news((badge,))
+        assert line.notice == badge
+        screen._tell_news((Notice("Sold 5", Tone.GOOD),))
+        assert line.notice == Notice("Sold 5", Tone.GOOD)

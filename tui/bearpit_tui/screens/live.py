@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, tzinfo
 from functools import partial
 from importlib import import_module
@@ -116,8 +116,11 @@ class LiveScreen(Screen[None]):
         # What somebody is mending is not to be overwritten by a trade; the orders pane shows that too.
         if not notices or (shown is not None and shown.tone is Tone.BAD):
             return
+        latest = next((one for one in reversed(notices) if not one.aside), notices[-1])
+        if latest.aside and shown is not None and not shown.aside:
+            return
         more = f" (and {len(notices) - 1} more)" if len(notices) > 1 else ""
-        self.say(Notice(notices[-1].text + more, notices[-1].tone))
+        self.say(replace(latest, text=latest.text + more))
 
     # Doing --------------------------------------------------------------------------------------------
 

@@ -103,11 +103,22 @@ def award(player: Player, key: str, origin: Origin) -> None:
         )
     row = {"player_id": player.id, "badge": key, "at": at, "first": badge.first, "revoked_at": None}
     try:
-        BadgeRow.insert(row).on_conflict(
-            conflict_target=[BadgeRow.player_id, BadgeRow.badge], update={"at": at, "revoked_at": None}
-        ).execute()
+        given = (
+            BadgeRow.insert(row)
+            .on_conflict(
+                conflict_target=[BadgeRow.player_id, BadgeRow.badge],
+                update={"at": at, "revoked_at": None},
+                where=BadgeRow.revoked_at.is_null(False),
+            )
+            .returning(BadgeRow.player_id)
+            .execute()
+        )
     except pw.IntegrityError as error:
         raise Refused("ALREADY_EXISTS", f"somebody was just given {key}; look again", "badge") from error
+    if not list(given):  # by somebody else, since we looked
+        raise Refused(
+            "ALREADY_EXISTS", f"player {player.name} has the badge {key}; give another one", "badge"
+        )
     payload = {"player_id": player.id, "player": player.name, "badge": key, "name": badge.name}
     log.append([Event("badge.awarded", f"player:{player.id}", origin, payload)], at)
 
