@@ -36,6 +36,8 @@ NO_LIMITS = {
     "rate_orders_per_second": "0",
     "max_open_orders": "0",
 }
+ON_DEMAND = {"ranks_seconds": "604800"}
+"""Ranks are counted when a test asks for it: else players are told of them at any moment."""
 _numbers = count(1)  # of names that never clash
 
 
@@ -239,7 +241,7 @@ async def serving(database: Database) -> AsyncIterator[Venue]:
 async def venue(postgres: Postgres) -> AsyncIterator[Venue]:
     """The server in this process, on a database of its own; the ledger is proved at the end."""
     with postgres.database() as database:
-        prepare(database)
+        prepare(database, **ON_DEMAND)
         async with serving(database) as made:
             yield made
         made.prove()
@@ -252,11 +254,11 @@ def prove(database: Database) -> None:
     assert not broken, broken
 
 
-def prepare(database: Database) -> None:
-    """The first operator, and no limits on rates."""
+def prepare(database: Database, **settings: str) -> None:
+    """The first operator, no limits on rates, and other settings of a game."""
     create_first_operator(database, OPERATOR, PASSWORD, QUICK)
     with database.transaction():
-        store(NO_LIMITS)
+        store({**NO_LIMITS, **settings})
 
 
 class ServerProcess:

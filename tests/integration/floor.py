@@ -14,7 +14,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import store
 
 from tests.postgres import Postgres
-from tests.venue import NO_LIMITS, Venue, prepare, serving
+from tests.venue import NO_LIMITS, ON_DEMAND, Venue, prepare, serving
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ SHARED = pytest.mark.asyncio(loop_scope="module")
 async def open_floor(postgres: Postgres) -> AsyncIterator[Venue]:
     """The server in this process, on a database of its own; the market is open."""
     with postgres.database() as database:
-        prepare(database)
+        prepare(database, **ON_DEMAND)
         async with serving(database) as made:
             await made.open_market()
             yield made
@@ -68,7 +68,7 @@ class Steps:
     def opened(self) -> Iterator["Steps"]:
         """With a database of its own, and the market open."""
         with self._postgres.database() as database:
-            prepare(database)
+            prepare(database, **ON_DEMAND)
             try:
                 self.start(database)
                 yield self

@@ -16,7 +16,7 @@ from bearpit_server.storage.models.teams import Team
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.postgres import Postgres
-from tests.venue import Venue, prepare, refused, serving, venue
+from tests.venue import ON_DEMAND, Venue, prepare, refused, serving, venue
 
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 BODY = "# Lunch\n\n- soup\n- <b>bread</b>\n\n| a | b |\n|---|---|\n| 1 | 2 |"
@@ -184,7 +184,7 @@ async def test_what_is_due_comes_out_after_a_restart_unless_its_time_is_over(
     postgres: Postgres, time: Time
 ) -> None:
     with postgres.database() as database:
-        prepare(database)
+        prepare(database, **ON_DEMAND)
         async with serving(database) as floor:
             await announce(floor, "late", starts_at=stamp(START + timedelta(minutes=1)))
             await announce(

@@ -21,7 +21,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.settings import Settings, store
 
 from tests.postgres import Postgres
-from tests.venue import OPERATOR, PASSWORD, Venue, prepare, serving
+from tests.venue import ON_DEMAND, OPERATOR, PASSWORD, Venue, prepare, serving
 
 MINUTES = int(SETTINGS[INTERVAL].default)
 GIVE = "UPDATE accounts SET balance = balance + 7 WHERE kind = 'fees' AND asset = 0"
@@ -51,7 +51,7 @@ def time() -> Iterator[Time]:
 
 @pytest.fixture
 def database(database: Database) -> Database:
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     return database
 
 

@@ -28,7 +28,7 @@ from tests.integration.prices import (
 )
 from tests.orders import CLOSED, FILLED, FOK, IOC, WAITING, buy, sell, traded
 from tests.postgres import Postgres
-from tests.venue import Venue, prepare, refused, serving, venue
+from tests.venue import ON_DEMAND, Venue, prepare, refused, serving, venue
 
 _numbers = count(1)
 
@@ -257,7 +257,7 @@ async def test_a_restart_continues_prices_and_steps(postgres: Postgres) -> None:
     runs = []
     for interrupted in (False, True):
         with stopped() as time, postgres.database() as database:
-            prepare(database)
+            prepare(database, **ON_DEMAND)
             async with serving(database) as made:
                 await group(made, "sim", seed="bear")
                 await instrument(made, "UP", group="sim", volatility_bps=2_000)

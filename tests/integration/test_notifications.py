@@ -19,7 +19,7 @@ from bearpit_server.storage.models.notices import Inbox, NotificationRow
 from tests.integration.floor import SHARED
 from tests.orders import buy, sell
 from tests.postgres import Postgres
-from tests.venue import Venue, prepare, refused, serving
+from tests.venue import ON_DEMAND, Venue, prepare, refused, serving
 from tests.windows import OPEN, TRADE_CLOSE, TRADING, create, list_by_window, move, settle
 
 pytestmark = SHARED
@@ -410,7 +410,7 @@ async def test_a_hundred_things_at_once_are_numbered_without_gaps(floor: Venue) 
 
 async def test_on_two_servers_everything_is_told_once_and_heard_on_both(postgres: Postgres) -> None:
     with postgres.database() as database:
-        prepare(database)
+        prepare(database, **ON_DEMAND)
         async with serving(database) as one, serving(database) as two:
             ada, bob = await one.trader(), await one.trader()
             ears = [Ears(bob), Ears(await two.sign_in(name(bob)))]

@@ -21,7 +21,7 @@ from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import Account, Market, Order, Player, Trade
 from bearpit_server.storage.requests import body_hash
 
-from tests.venue import Venue, prepare, prove, serving
+from tests.venue import ON_DEMAND, Venue, prepare, prove, serving
 
 BUY, SELL = pb.SIDE_BUY, pb.SIDE_SELL
 MARKET = {
@@ -33,7 +33,7 @@ MARKET = {
 
 @pytest.fixture
 def database(database: Database) -> Iterator[Database]:
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     yield database
     prove(database)
 

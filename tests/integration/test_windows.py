@@ -22,7 +22,7 @@ from bearpit_server.windows.plans import Plan
 
 from tests.integration.floor import SHARED
 from tests.orders import buy, sell
-from tests.venue import Venue, prepare, prove, refused, serving
+from tests.venue import ON_DEMAND, Venue, prepare, prove, refused, serving
 from tests.windows import (
     CANCELLED,
     CLOSED,
@@ -271,7 +271,7 @@ async def test_orders_are_taken_in_trading_and_else_refused_with_the_next_chance
 async def test_no_order_is_filled_past_the_end_though_nobody_has_closed_the_window(
     database: Database, at: Callable[[datetime], None]
 ) -> None:
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     insert_instruments(database, "AAA")
     async with serving(database) as venue:
         operator = await venue.operator()
@@ -330,7 +330,7 @@ async def _close(operator: Client, window: pb.Window) -> None:
 
 
 async def test_another_server_closes_and_none_trades_on(database: Database) -> None:
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     insert_instruments(database, "AAA")
     async with serving(database) as venue:
         operator = await venue.operator()
@@ -408,7 +408,7 @@ async def test_the_clock_opens_trades_closes_settles_and_ends_a_window(
     database: Database, at: Callable[[datetime], None]
 ) -> None:
     at(START)
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     insert_instruments(database, "AAA")
     async with serving(database) as venue:
         operator = await venue.operator()
@@ -442,7 +442,7 @@ async def test_after_hours_of_downtime_it_catches_up(
     database: Database, at: Callable[[datetime], None]
 ) -> None:
     at(START)
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     insert_instruments(database, "AAA")
     async with serving(database) as venue:
         window = await create(
@@ -469,7 +469,7 @@ async def test_of_two_servers_each_transition_is_carried_out_once(
     database: Database, at: Callable[[datetime], None]
 ) -> None:
     at(START)
-    prepare(database)
+    prepare(database, **ON_DEMAND)
     insert_instruments(database, "AAA", "BBB")
     async with serving(database) as one, serving(database) as two:
         operator = await one.operator()
