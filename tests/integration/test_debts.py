@@ -310,12 +310,14 @@ async def test_interest_is_charged_once_a_period_whoever_does_it(floor: Venue) -
 
     await charge_at(start)  # from now on it runs
     _, before = await cash_and_debt(floor, await again(floor, debtor))
+    # The server may have looked before the clock was set: then this was the end of a period.
+    charged = [reason for reason, _ in await history(await again(floor, debtor))].count("interest")
     await charge_at(start + timedelta(minutes=61))
     await charge_at(start + timedelta(minutes=70))
     assert await cash_and_debt(floor, await again(floor, debtor)) == (1_000, before + before * 250 // 10_000)
     await charge_at(start + timedelta(hours=9))  # no server ran for hours: one charge, not eight
     postings = await history(await again(floor, debtor))
-    assert [reason for reason, _ in postings].count("interest") == 2
+    assert [reason for reason, _ in postings].count("interest") == charged + 2
 
 
 async def again(floor: Venue, player: Client) -> Client:

@@ -24,6 +24,7 @@ from bearpit_tui.state import State
 from textual import work
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.css.query import NoMatches
 
 A = TypeVar("A")
 
@@ -125,6 +126,10 @@ class Page(LiveScreen):
             if error.code is not grpc.StatusCode.UNIMPLEMENTED:
                 self.say(Notice(error_words(error), Tone.BAD))
             return None
+        except NoMatches:
+            if self.app.is_running and self.is_current:
+                raise
+            return None  # the page is being taken down, part by part, and nobody sees what has come
 
     # Leaving ------------------------------------------------------------------------------------------
 

@@ -141,8 +141,7 @@ class RanksPage(Page):
         while True:
             self._wanted.clear()
             await self.feed.connected()
-            if self.table.lines:
-                await self.asked(self._fetch)
+            await self.asked(self._fetch)
             try:
                 async with asyncio.timeout(FOLLOW_SECONDS):
                     await self._wanted.wait()
@@ -151,6 +150,8 @@ class RanksPage(Page):
 
     async def _fetch(self) -> None:
         board, first, size, period = self.board, self.first, self.table.lines, self.period
+        if not size:  # too small a window for a line
+            return
         rankings = self.feed.gateway.rankings
         ranks = await rankings.page(board, first, size, period)
         if (ranks.edition, period) != (self.edition, self.shown) or self.me is None:
