@@ -40,7 +40,7 @@ CREATE TABLE interest_runs (
     began_at timestamptz NOT NULL,
     done_at timestamptz
 );
-CREATE INDEX debts ON accounts (id) WHERE kind = 'debt';
+CREATE INDEX accounts_that_owe ON accounts (id) WHERE kind = 'debt' AND balance < 0;
 
 CREATE UNIQUE INDEX interest_is_charged_once ON postings (debit, reference) WHERE reason = 'interest';
 CREATE INDEX transfers_sender ON transfers (from_id, created_at);
