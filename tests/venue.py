@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 from bearpit.client import BearpitError, Client, connect
 from bearpit.v1 import admin_pb2, market_pb2, trading_pb2, wallet_pb2
 from bearpit_server.bootstrap import Running, serve
+from bearpit_server.events import log
 from bearpit_server.game.proofs import doctor
 from bearpit_server.identity.passwords import Passwords
 from bearpit_server.services.first_operator import create_first_operator
@@ -102,6 +103,15 @@ class Venue:
         """Wait until the matcher has done what was put before."""
         for instrument_id in tuple(self.running.exchange.quotes)[:1]:
             await self.running.exchange.depth(instrument_id, 1)
+
+    async def logged(self) -> None:
+        """Wait until readers of the event log are given all that is committed.
+
+        They may have to wait for an older transaction that still runs, of a chore's.
+        """
+        [last] = await self.database.run(log.newest, 1)
+        while await self.database.run(log.end) < last.position:
+            pass
 
     async def wallet(self, client: Client) -> wallet_pb2.Wallet:
         """What a player has."""

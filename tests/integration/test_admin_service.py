@@ -231,6 +231,7 @@ async def test_events_are_read_on_from_a_position_without_gaps(venue: Venue) -> 
     operator = await venue.operator()
     for n in range(5):
         await operator.announcements.Announce(AnnounceRequest(title=f"number {n}"))
+    await venue.logged()
     texts, after = [], ""
     while True:
         request = pb.ListEventsRequest(after=after, page_size=2, type_prefix="announcement.")
@@ -241,6 +242,7 @@ async def test_events_are_read_on_from_a_position_without_gaps(venue: Venue) -> 
             break
     assert texts == [f"number {n}" for n in range(5)]
     await operator.announcements.Announce(AnnounceRequest(title="later"))
+    await venue.logged()
     page = await operator.admin.ListEvents(pb.ListEventsRequest(after=after))
     assert [event.type for event in page.events] == ["announcement.made"]
 
@@ -250,6 +252,7 @@ async def test_from_the_newest_one_goes_on_and_misses_none(venue: Venue) -> None
     await operator.announcements.Announce(AnnounceRequest(title="before"))
     newest = await operator.admin.ListEvents(pb.ListEventsRequest(newest_first=True, page_size=1))
     await operator.announcements.Announce(AnnounceRequest(title="after"))
+    await venue.logged()
     on = await operator.admin.ListEvents(pb.ListEventsRequest(after=newest.position))
     fresh = [event for event in on.events if event.position != newest.events[0].position]
     assert [json.loads(event.payload_json)["title"] for event in fresh] == ["after"]

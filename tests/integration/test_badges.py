@@ -17,8 +17,9 @@ from tests.orders import buy, sell
 from tests.venue import Venue, refused
 
 
-def hear(venue: Venue) -> None:
+async def hear(venue: Venue) -> None:
     """Let the listener hear all of the log, again."""
+    await venue.logged()
     with venue.database.transaction():
         badges.award_heard(Span(Position(), log.end()))
 
@@ -42,8 +43,8 @@ async def test_trades_earn_badges_and_the_first_of_all_is_one_players(venue: Ven
     for _ in range(10):
         await venue.place(ada, sell("ACME", 1, 900))
         await venue.place(bob, buy("ACME", 1, 900))
-    hear(venue)
-    hear(venue)
+    await hear(venue)
+    await hear(venue)
     assert await has(ada) == {"first-trade", "opening-bell", "first-profit", "ten-in-a-row"}
     assert await has(bob) == {"first-trade"}
     assert await has(maker) == set()
@@ -88,7 +89,7 @@ async def test_what_was_taken_away_is_not_earned_again_but_can_be_given_again(ve
     ada, _ = await venue.player("ada"), await venue.player("bob")
     operator = await venue.operator()
     await venue.transfer(ada, "bob", 100)
-    hear(venue)
+    await hear(venue)
     assert await has(operator, "ada") == {"generous"}
     revoke = pb.RevokeBadgeRequest(player="ada", badge="generous")
     await operator.ranks.RevokeBadge(
@@ -97,7 +98,7 @@ async def test_what_was_taken_away_is_not_earned_again_but_can_be_given_again(ve
     assert await has(ada) == {"generous"}
     await operator.ranks.RevokeBadge(revoke)
     await venue.transfer(ada, "bob", 100)
-    hear(venue)
+    await hear(venue)
     assert await has(ada) == set()
     assert (
         await refused(operator.ranks.RevokeBadge(pb.RevokeBadgeRequest(player="ada", badge="generous")))

@@ -138,6 +138,7 @@ async def test_a_fault_seeded_while_the_server_runs_is_found_and_told_everywhere
     assert violations.keys() == {SUM, LATEST}
     assert violations[SUM] == ["asset 0 is off by -7"]
     operator = await venue.operator()
+    await venue.logged()
     told = (await operator.admin.ListEvents(pb.ListEventsRequest(type_prefix="doctor."))).events
     assert {(event.type, event.subject, event.actor_id) for event in told} == {("doctor.broken", "ledger", 0)}
     assert {rule for rule, _ in events(venue.database)} == {SUM, LATEST}

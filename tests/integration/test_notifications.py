@@ -8,7 +8,7 @@ from typing import Any
 from bearpit.client import Client
 from bearpit.v1 import announcements_pb2, market_pb2
 from bearpit.v1 import notifications_pb2 as pb
-from bearpit_server.events import log, replaying
+from bearpit_server.events import replaying
 from bearpit_server.events.delivery import behind
 from bearpit_server.events.log import HOUSE_ORIGIN
 from bearpit_server.game.notices import notifications
@@ -32,13 +32,8 @@ URGENT = pb.NOTIFICATION_PRIORITY_URGENT
 async def heard(floor: Venue) -> None:
     """Wait until every listener has heard all there is."""
     delivery = floor.running.listeners
-    [last] = await floor.database.run(log.newest, 1)
-
-    def more() -> bool:
-        # What is committed may have to wait for an older transaction that still runs, of a chore's.
-        return log.end() < last.position or bool(behind(list(delivery.listeners.values())))
-
-    while await floor.database.run(more):
+    await floor.logged()
+    while await floor.database.run(behind, list(delivery.listeners.values())):
         await delivery.round()
 
 
