@@ -18,6 +18,8 @@ from bearpit_tui.remote import connector
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
+pytestmark = pytest.mark.real_time
+
 F = TypeVar("F")
 Context = grpc.aio.ServicerContext[Message, Message]
 DRAFT = Draft(Side.BUY, 100, "AAPL", price_cents=1240)
