@@ -6,13 +6,13 @@ import ssl
 from base64 import b64decode, b64encode
 from collections.abc import Callable
 from datetime import datetime
-from functools import cached_property
 from hashlib import sha256
 
 import httpx
 
 from bearpit_server.channels.addresses import Addresses
-from bearpit_server.channels.base import Failure, Letter, Target, client, dump, read
+from bearpit_server.channels.base import Failure, Letter, Target, dump
+from bearpit_server.channels.posting import Answer, Post
 from bearpit_server.rules.channels import check_url
 from bearpit_server.storage import clock
 
@@ -64,19 +64,18 @@ class Webhook:
     ) -> None:
         self._addresses = addresses
         self._private_allowed = private_allowed
-        self._trust = trust
-
-    @cached_property
-    def _client(self) -> httpx.AsyncClient:
-        return client(self._trust)  # once there is somebody to send to
+        self._post = Post(trust)
 
     def check(self, address: str) -> str:
         """A URL. Raises Refused INVALID_FIELD or ADDRESS_NOT_ALLOWED."""
         return check_url(address, self._private_allowed())
 
     async def deliver(self, letter: Letter, target: Target) -> None:
-        """Post it; arrived is what is answered by 2xx. Raises Failure, or what httpx raises."""
-        url = httpx.URL(target.address)
+        """Post it; arrived is what is answered by 2xx. Raises Failure."""
+        try:
+            url = httpx.URL(target.address)
+        except httpx.InvalidURL:
+            raise Failure("the URL cannot be used") from None
         private_allowed = self._private_allowed()
         if url.scheme != "https" and not private_allowed:
             raise Failure("only https is allowed", retry=False)
@@ -91,40 +90,29 @@ class Webhook:
         headers = {
             "host": url.netloc.decode("ascii"),
             "user-agent": AGENT,
-            "content-type": "application/json",
-            "accept-encoding": "identity",
             "connection": "close",
             "webhook-id": message_id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": sign(target.secret, message_id, timestamp, body),
         }
-        async with self._client.stream(
-            "POST",
-            url.copy_with(host=number),
-            content=body,
-            headers=headers,
-            extensions={"sni_hostname": host},
-        ) as response:
-            await read(response)
-        if not response.is_success:
-            raise _failure(response)
+        answer = await self._post.post(url.copy_with(host=number), body, headers, host)
+        if not 200 <= answer.status < 300:
+            raise _failure(answer)
 
     async def close(self) -> None:
         """End all connections."""
-        if "_client" in self.__dict__:
-            await self._client.aclose()
+        await self._post.close()
         self._addresses.close()
 
 
-def _failure(response: httpx.Response) -> Failure:
-    status = response.status_code
-    if status == GONE:
+def _failure(answer: Answer) -> Failure:
+    if answer.status == GONE:
         return Failure("it answered 410: it wants no more", gone=True)
-    wait = response.headers.get("retry-after", "")
+    wait = answer.headers.get("retry-after", "")
     seconds = (
         min(int(wait), _MAX_WAIT_SECONDS) if wait.isascii() and wait.isdigit() and len(wait) < 9 else None
     )
-    return Failure(f"it answered {status}", after_seconds=seconds)
+    return Failure(f"it answered {answer.status}", after_seconds=seconds)
 
 
 def _instant(at: datetime) -> str:
