@@ -31,28 +31,30 @@ async def send(
     channel: grpc.aio.Channel, path: str, messages: list[bytes], bearer: str
 ) -> tuple[grpc.StatusCode, list[bytes]]:
     """How a call ends and what it answers; a stream of ours is left after its first frame, or its silence."""
+    error, frames = await _ended(channel, path, messages, bearer)
+    return (error.code() if error else OK), frames
+
+
+async def outcome(channel: grpc.aio.Channel, path: str, bearer: str) -> tuple[grpc.StatusCode, str]:
+    """How an empty request ends: the code, and the reason of a refusal."""
+    error, _ = await _ended(channel, path, [b""], bearer)
+    return (error.code(), BearpitError.from_rpc(error).reason) if error else (OK, "")
+
+
+async def _ended(
+    channel: grpc.aio.Channel, path: str, messages: list[bytes], bearer: str, again: bool = True
+) -> tuple[grpc.aio.AioRpcError | None, list[bytes]]:
+    """What a call was refused with, and what it had answered before."""
     frames: list[bytes] = []
     try:
         await _call(channel, path, messages, bearer, frames)
     except grpc.aio.AioRpcError as error:
-        return error.code(), frames
-    return OK, frames
-
-
-async def outcome(
-    channel: grpc.aio.Channel, path: str, bearer: str, *, again: bool = True
-) -> tuple[grpc.StatusCode, str]:
-    """How an empty request ends: the code, and the reason of a refusal."""
-    try:
-        await _call(channel, path, [b""], bearer, [])
-    except grpc.aio.AioRpcError as error:
-        reason = BearpitError.from_rpc(error).reason
-        lost = error.code() is grpc.StatusCode.INTERNAL and not reason
+        lost = error.code() is grpc.StatusCode.INTERNAL and not BearpitError.from_rpc(error).reason
         if again and lost and METHODS[path].client_streaming:
             # Ours has a reason always. Refused while its message is on the way, gRPC may lose the answer.
-            return await outcome(channel, path, bearer, again=False)
-        return error.code(), reason
-    return OK, ""
+            return await _ended(channel, path, messages, bearer, again=False)
+        return error, frames
+    return None, frames
 
 
 async def _call(
