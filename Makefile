@@ -19,7 +19,7 @@ serve: $(SETUP) ## run a server only (ARGS="--address 0.0.0.0:7117")
 	@$(BIN)/bearpit-server serve $(ARGS)
 
 test: $(SETUP) ## run all tests against a real PostgreSQL (ARGS="-k ipo")
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(SETUP) ## format, lint, types, import contracts, protos; takes seconds
 	$(BIN)/ruff format --check -q .

@@ -42,7 +42,8 @@ class Time:
 
 
 @pytest.fixture
-def time() -> Iterator[Time]:
+def time(monkeypatch: pytest.MonkeyPatch) -> Iterator[Time]:
+    monkeypatch.setattr(doctor_rounds, "LOOK_SECONDS", 0.02)
     made = Time()
     clock.use(lambda: made.now)
     yield made

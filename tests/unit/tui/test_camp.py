@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pytest
 from bearpit.v1 import (
     announcements_pb2,
     auth_pb2,
@@ -25,6 +26,8 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.unit.tui.test_remote import ANSWERS, first, signed_in
+
+pytestmark = pytest.mark.real_time
 
 AT = Timestamp(seconds=1_800_000_000)
 THEN = datetime.fromtimestamp(1_800_000_000, UTC)

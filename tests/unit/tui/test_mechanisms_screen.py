@@ -21,7 +21,7 @@ from tests.unit.tui.conftest import STILL
 from tests.unit.tui.fake_gateway import FakeGateway, error
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.snapshots import text_of
-from tests.unit.tui.test_trade_screen import Table, opened
+from tests.unit.tui.table import Table, opened
 
 
 class Clock:

@@ -11,7 +11,7 @@ from bearpit_tui.gateway import Placed
 from bearpit_tui.model import LinkState, Preview
 
 from tests.unit.tui.fake_gateway import LOST, FakeGateway, error
-from tests.unit.tui.test_trade_screen import opened
+from tests.unit.tui.table import opened
 
 LINES = ["buy 50 @ 12", "amend 17 @ 106.30", "cancel 17", "cancel all", "why 17"]
 

@@ -16,7 +16,7 @@ from tests.unit.tui.conftest import SERVER, STILL, until
 from tests.unit.tui.fake_gateway import FakeGateway
 from tests.unit.tui.fakes import NOW
 from tests.unit.tui.snapshots import SIZES, Screens, text_of
-from tests.unit.tui.test_trade_screen import Table, opened
+from tests.unit.tui.table import Table, opened
 
 Doing = Callable[[Table, FakeGateway], Awaitable[None]]
 
