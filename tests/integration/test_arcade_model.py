@@ -1,22 +1,19 @@
 """Machines, booths and debts against a model: each answer is foretold, and each cent is where it belongs."""
 
-import os
 from collections import Counter
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
 
-import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import admin_pb2, booths_pb2, wallet_pb2
 from bearpit.v1 import arcade_pb2 as pb
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, invariant, rule
 
 from tests.integration.floor import Steps
-from tests.postgres import Postgres
+from tests.integration.machines import Machine, play
 
 T = TypeVar("T")
 _numbers = count(1)
@@ -62,10 +59,8 @@ class Done:
     voided: bool = False
 
 
-class Model(RuleBasedStateMachine):
+class Model(Machine):
     """Two players, a machine, a booth."""
-
-    steps: Steps
 
     def run(self, call: Awaitable[T]) -> T | str:
         """The answer, or the reason of the refusal."""
@@ -229,26 +224,7 @@ class Model(RuleBasedStateMachine):
         assert day.players == len({one.who for one in holds})
 
 
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Iterator[Steps]:
-    with Steps(postgres).opened() as made:
-        yield made
-
-
 def test_machines_and_booths_do_what_the_model_foretells(steps: Steps) -> None:
-    class Here(Model):
-        pass
-
-    Here.steps = steps
-    bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "6")),
-        stateful_step_count=30,
-        deadline=None,
-        derandomize="BEARPIT_FUZZ" not in os.environ,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Here, settings=bounds)
+    play(Model, steps, 6, step_count=30)
     told = dict(steps.floor.rows("SELECT reason, count(*) FROM postings GROUP BY 1"))
     assert {"arcade_play", "arcade_prize", "arcade_void", "booth", "repayment"} <= told.keys(), told

@@ -1,7 +1,6 @@
 """A camp does as it pleases around the market: whatever is played and owed, every cent is accounted for."""
 
-import os
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ from bearpit.client import Client
 from bearpit.client.duels import MOVES, Duelist, Secrets
 from bearpit.v1 import admin_pb2, arcade_pb2, booths_pb2, codes_pb2, wallet_pb2
 from bearpit.v1 import duels_pb2 as duels
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule, run_state_machine_as_test
+from hypothesis.stateful import initialize, rule
 
 from tests.integration.floor import Steps
+from tests.integration.machines import play
 from tests.integration.test_economy import EXPECTED_REFUSALS, Economy, Trader
-from tests.postgres import Postgres
 
 REFUSALS = {
     "NOT_POSSIBLE_NOW",
@@ -40,6 +38,7 @@ _numbers = count(1)
 class Camp(Economy):
     """The economy's players duel, redeem codes, visit a booth, play machines, and begin again."""
 
+    refusals = EXPECTED_REFUSALS | REFUSALS
     folder: Path
     machine: Client
 
@@ -69,15 +68,6 @@ class Camp(Economy):
         await super().sign_in()
         if hasattr(self, "machine_secret"):  # after a restart
             await self.connect_machine()
-
-    def attempt(self, work: Any) -> Any:
-        before = set(EXPECTED_REFUSALS)
-        EXPECTED_REFUSALS.update(REFUSALS)
-        try:
-            return super().attempt(work)
-        finally:
-            EXPECTED_REFUSALS.clear()
-            EXPECTED_REFUSALS.update(before)
 
     def duelist(self, who: int) -> Duelist:
         return Duelist(self.traders[who].client, Secrets(self.folder / self.traders[who].name))
@@ -243,12 +233,6 @@ class Camp(Economy):
         self.run(both())
 
 
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Iterator[Steps]:
-    with Steps(postgres).opened() as made:
-        yield made
-
-
 def with_limits(steps: Steps) -> Coroutine[Any, Any, None]:
     """Draws are played on, the house has a share, and nobody is slowed down."""
 
@@ -271,21 +255,8 @@ def with_limits(steps: Steps) -> Coroutine[Any, Any, None]:
 
 @pytest.mark.timeout(240)
 def test_whatever_a_camp_does_every_cent_is_accounted_for(steps: Steps, tmp_path: Path) -> None:
-    class Here(Camp):
-        pass
-
-    Here.steps, Here.folder = steps, tmp_path
     steps.run(with_limits(steps))
-    bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "6")),
-        stateful_step_count=40,
-        deadline=None,
-        derandomize="BEARPIT_FUZZ" not in os.environ,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Here, settings=bounds)
+    play(Camp, steps, 6, folder=tmp_path)
     # That it came to something: which of them a run has, chance decides.
     reasons = {reason for (reason,) in steps.floor.rows("SELECT DISTINCT reason FROM postings")}
     assert len(reasons) >= 8, reasons

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import pytest
 from bearpit.client import BearpitError, Client
 from bearpit.v1 import codes_pb2 as pb
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.floor import Steps
+from tests.integration.machines import bounds
 from tests.postgres import Postgres
 
 PLAYERS = 3
@@ -72,14 +73,7 @@ def test_codes_bring_what_a_few_lines_say(steps: Steps) -> None:
             return error.reason, 0
         return "", answer.free_cash_after_cents
 
-    @settings(
-        max_examples=20,
-        deadline=None,
-        derandomize=True,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
+    @bounds(20)
     @given(ACTIONS)
     def play(actions: list[tuple[str, int, int]]) -> None:
         codes: list[Model] = []

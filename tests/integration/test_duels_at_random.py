@@ -1,33 +1,26 @@
 """Players duel as they please, time passes, servers restart: everybody has what the rules say."""
 
-import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import Any
 
 import pytest
-from bearpit.client import BearpitError, Client
+from bearpit.client import Client
 from bearpit.client.duels import MOVES, WORDS, commitment, verify, winner
 from bearpit.v1 import duels_pb2 as pb
 from bearpit_server.game.duels import limits
 from bearpit_server.storage import clock
 from bearpit_server.storage.models.duels import DuelSide
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from tests.integration.floor import Steps
-from tests.postgres import Postgres
-from tests.venue import Venue
+from tests.integration.machines import Machine, play
 
 CASH = 100_000
 HOUSE = -1
@@ -70,18 +63,11 @@ class Kept:
     shown: set[int] = field(default_factory=set)
 
 
-class Duels(RuleBasedStateMachine):
+class Duels(Machine):
     """Three players; every call whether it makes sense or not; what is refused changes nothing."""
 
-    steps: Steps
+    refusals = EXPECTED_REFUSALS
     restarts = 0
-
-    @property
-    def floor(self) -> Venue:
-        return self.steps.floor
-
-    def run(self, work: Any) -> Any:
-        return self.steps.run(work)
 
     @initialize(bps=st.sampled_from([0, 1, 333, 10_000]), plays_on=st.booleans(), most=st.integers(1, 3))
     def begin(self, bps: int, plays_on: bool, most: int) -> None:
@@ -105,15 +91,6 @@ class Duels(RuleBasedStateMachine):
                 self.clients.append(await self.floor.player(name, CASH))
 
         self.run(furnish())
-
-    def attempt(self, work: Any) -> Any:
-        """What came of it; None if it was refused, for a reason that a person can have caused."""
-        try:
-            return self.run(work)
-        except BearpitError as error:
-            if error.reason not in EXPECTED_REFUSALS:
-                raise
-            return None
 
     def secret(self, who: int, move: str) -> tuple[bytes, tuple[str, bytes]]:
         nonce = next(_nonces).to_bytes(16, "big")
@@ -370,12 +347,6 @@ class Duels(RuleBasedStateMachine):
         clock.use(None)
 
 
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Iterator[Steps]:
-    with Steps(postgres).opened() as made:
-        yield made
-
-
 @pytest.mark.timeout(240)
 def test_whatever_duelists_do_everybody_has_what_the_rules_say(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
@@ -383,17 +354,4 @@ def test_whatever_duelists_do_everybody_has_what_the_rules_say(
     # The clock jumps here; on a busy machine that could pass for an absence.
     monkeypatch.setattr(limits, "AWAY_SECONDS", 10**9)
 
-    class Here(Duels):
-        pass
-
-    Here.steps = steps
-    bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "10")),
-        stateful_step_count=40,
-        deadline=None,
-        derandomize="BEARPIT_FUZZ" not in os.environ,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Here, settings=bounds)
+    play(Duels, steps, 10)

@@ -1,30 +1,24 @@
 """Players do as they please; nothing is made or lost, and what was told is what is there."""
 
-import os
 from collections import defaultdict
-from collections.abc import Iterator
 from itertools import count
 from typing import Any, TypeVar
 
 import pytest
-from bearpit.client import BearpitError, Client
+from bearpit.client import Client
 from bearpit.v1 import admin_pb2
 from bearpit.v1 import trading_pb2 as pb
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from tests.integration.floor import Steps
+from tests.integration.machines import Machine, play
 from tests.orders import BUY, CLOSED, FILLED, OPEN, PRE_OPEN
-from tests.postgres import Postgres
-from tests.venue import Venue
 
 T = TypeVar("T")
 
@@ -72,27 +66,11 @@ class Trader:
             self.cash -= sign * fill.price_cents * fill.quantity + fill.fee_cents
 
 
-class Economy(RuleBasedStateMachine):
+class Economy(Machine):
     """Three players, two instruments, an IPO, a market that opens and closes, a server that restarts."""
 
-    steps: Steps
+    refusals = EXPECTED_REFUSALS
     all_restarts = 0
-
-    @property
-    def floor(self) -> Venue:
-        return self.steps.floor
-
-    def run(self, work: Any) -> Any:
-        return self.steps.run(work)
-
-    def attempt(self, work: Any) -> Any:
-        """What came of it; None if it was refused for a good reason."""
-        try:
-            return self.run(work)
-        except BearpitError as refused:
-            if refused.reason not in EXPECTED_REFUSALS:
-                raise
-            return None
 
     @initialize(fee_bps=st.sampled_from([0, 7, 100]))
     def begin(self, fee_bps: int) -> None:
@@ -314,25 +292,6 @@ class Economy(RuleBasedStateMachine):
             self.floor.prove()
 
 
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Iterator[Steps]:
-    with Steps(postgres).opened() as made:
-        yield made
-
-
 @pytest.mark.timeout(240)
 def test_whatever_players_do_nothing_is_made_or_lost(steps: Steps) -> None:
-    class Here(Economy):
-        pass
-
-    Here.steps = steps
-    bounds = settings(
-        max_examples=int(os.environ.get("BEARPIT_FUZZ", "6")),
-        stateful_step_count=40,
-        deadline=None,
-        derandomize="BEARPIT_FUZZ" not in os.environ,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(Here, settings=bounds)
+    play(Economy, steps, 6)

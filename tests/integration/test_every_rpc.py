@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,10 +16,11 @@ from bearpit_server.services.permissions import ACCESS
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.floor import Steps
+from tests.integration.machines import bounds
 from tests.integration.rpcs import FAULTS, METHODS, OK, UNAUTHENTICATED, send
 from tests.orders import buy, sell
 from tests.postgres import Postgres
@@ -31,14 +31,7 @@ UNARY = sorted(path for path, method in OURS.items() if not method.server_stream
 STREAMS = sorted(
     path for path, method in OURS.items() if method.server_streaming and not method.client_streaming
 )
-FUZZ = settings(
-    max_examples=int(os.environ.get("BEARPIT_FUZZ", "12")),
-    deadline=None,
-    derandomize="BEARPIT_FUZZ" not in os.environ,
-    database=None,
-    phases=[Phase.generate],
-    suppress_health_check=list(HealthCheck),
-)
+FUZZ = bounds(12)
 
 
 @pytest.fixture(scope="module")

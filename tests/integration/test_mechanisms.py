@@ -1,6 +1,5 @@
 """Feeds, pools and order books side by side, whatever players, prices and the database do."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -8,7 +7,7 @@ from typing import Any
 
 import peewee as pw
 import pytest
-from bearpit.client import BearpitError, Client
+from bearpit.client import Client
 from bearpit.v1 import market_pb2
 from bearpit.v1 import trading_pb2 as pb
 from bearpit_server.exchange.dealers import Dealer
@@ -16,18 +15,16 @@ from bearpit_server.exchange.rounds import Moved
 from bearpit_server.exchange.settlement import Settlement
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.storage.models import Group, Instrument
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    RuleBasedStateMachine,
     initialize,
     invariant,
     precondition,
     rule,
-    run_state_machine_as_test,
 )
 
 from tests.integration.floor import Steps
+from tests.integration.machines import Machine, play
 from tests.integration.prices import Time, change, engine, group, instrument, push, step, stopped, till
 from tests.orders import BUY, FOK, GTC, IOC, SELL, buy, spec, traded
 from tests.postgres import Postgres
@@ -145,27 +142,11 @@ DEALT_IN = SYMBOLS[:4]
 PRICES = st.integers(60, 150).map(lambda price: price * 100)
 
 
-class Mixed(RuleBasedStateMachine):
+class Mixed(Machine):
     """Two players, five instruments, prices that move, a server that restarts."""
 
-    steps: Steps
+    refusals = EXPECTED_REFUSALS
     time: Time
-
-    @property
-    def floor(self) -> Venue:
-        return self.steps.floor
-
-    def run(self, work: Any) -> Any:
-        return self.steps.run(work)
-
-    def attempt(self, work: Any) -> Any:
-        """What came of it; None if it was refused for a good reason."""
-        try:
-            return self.run(work)
-        except BearpitError as error:
-            if error.reason not in EXPECTED_REFUSALS:
-                raise
-            return None
 
     @initialize()
     def players(self) -> None:
@@ -275,17 +256,4 @@ def test_whatever_happens_every_proof_holds(postgres: Postgres) -> None:
     with stopped() as time, Steps(postgres).opened() as steps:
         steps.run(furnish(steps.floor, time))
 
-        class Here(Mixed):
-            pass
-
-        Here.steps, Here.time = steps, time
-        bounds = settings(
-            max_examples=int(os.environ.get("BEARPIT_FUZZ", "8")),
-            stateful_step_count=40,
-            deadline=None,
-            derandomize="BEARPIT_FUZZ" not in os.environ,
-            database=None,
-            phases=[Phase.generate],
-            suppress_health_check=list(HealthCheck),
-        )
-        run_state_machine_as_test(Here, settings=bounds)
+        play(Mixed, steps, 8, time=time)

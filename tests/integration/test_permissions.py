@@ -1,7 +1,5 @@
 """Who may call what, tried with every RPC there is and every kind of caller."""
 
-from collections.abc import Iterator
-
 import grpc
 import pytest
 from bearpit.client import BearpitError
@@ -14,7 +12,6 @@ from bearpit_server.services.permissions import ACCESS
 from tests.integration.door import Door
 from tests.integration.floor import Steps
 from tests.integration.rpcs import DENIED, FAULTS, METHODS, UNAUTHENTICATED, outcome
-from tests.postgres import Postgres
 from tests.venue import PASSWORD, Venue, refused
 
 EVERYBODY = frozenset(ROLES)
@@ -81,12 +78,6 @@ CALLERS = (
 GATE = {"NOT_SIGNED_IN", "NOT_ALLOWED", "PLAYER_FROZEN", "PLAYER_DISABLED", "NOT_WHILE_IMPERSONATING"}
 INSIDE = ("/SignIn", "/RefreshToken")
 """Refused by the service for its empty credentials, in words that are also the gate's."""
-
-
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Iterator[Steps]:
-    with Steps(postgres).opened() as made:
-        yield made
 
 
 async def bearer_of(floor: Venue, caller: str) -> str:

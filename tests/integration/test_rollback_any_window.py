@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 from bearpit.client import BearpitError
 from bearpit.v1 import trading_pb2
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.dealt import end_window, list_dealt, open_window
 from tests.integration.floor import Steps
+from tests.integration.machines import bounds
 from tests.integration.test_rollback_windows import WINDOW, approve, price_of, second
 from tests.integration.test_rollbacks import DONE, ask
 from tests.orders import BUY, IOC, SELL
-from tests.postgres import Postgres
 
 CASH = 200_000
 PRICE = 500
@@ -22,12 +22,6 @@ orders = st.lists(
     st.tuples(st.integers(0, 2), st.integers(0, 2), st.sampled_from([BUY, SELL]), st.integers(1, 40)),
     max_size=25,
 )
-
-
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Any:
-    with Steps(postgres).opened() as made:
-        yield made
 
 
 @pytest.mark.timeout(240)
@@ -66,10 +60,7 @@ def test_after_any_trading_a_window_goes_back_to_its_snapshot(steps: Steps) -> N
         assert [price_of(symbol) for symbol in symbols] == prices
         floor.prove()
 
-    @settings(
-        max_examples=8, deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    @bounds(8)
     @given(before=orders, inside=orders, moves=st.lists(st.integers(-200, 400), min_size=3, max_size=3))
     def any_trading(before: list[Any], inside: list[Any], moves: list[int]) -> None:
         steps.run(play(before, inside, moves))

@@ -12,10 +12,11 @@ from bearpit.v1 import trading_pb2, wallet_pb2
 from bearpit_server.rollback import runner, work
 from bearpit_server.storage import clock
 from google.protobuf.timestamp_pb2 import Timestamp
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.integration.floor import SHARED, Steps
+from tests.integration.machines import bounds
 from tests.integration.test_rollbacks import (
     DEBT,
     DONE,
@@ -30,7 +31,6 @@ from tests.integration.test_rollbacks import (
     since,
 )
 from tests.orders import buy, sell
-from tests.postgres import Postgres
 from tests.venue import Venue
 
 T = TypeVar("T")
@@ -145,12 +145,6 @@ deals = st.lists(
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def steps(postgres: Postgres) -> Any:
-    with Steps(postgres).opened() as made:
-        yield made
-
-
 def test_after_any_trading_a_players_rollback_takes_exactly_his_trades_back(
     steps: Steps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,10 +190,7 @@ def test_after_any_trading_a_players_rollback_takes_exactly_his_trades_back(
             assert one.held_cents == 0
         floor.prove()
 
-    @settings(
-        max_examples=15, deadline=None, database=None, derandomize=True,
-        suppress_health_check=list(HealthCheck),
-    )  # fmt: skip
+    @bounds(15)
     @given(deals, st.sampled_from([REFUSE, DEBT, HOUSE]), st.sampled_from([2, 1_000]))
     def run(trading: list[tuple[int, int, int, int]], policy: pb.ShortagePolicy, at_once: int) -> None:
         steps.run(play(trading, policy, at_once))
