@@ -1,30 +1,45 @@
-"""Posting to the outside, by HTTP: nothing of the environment, no redirects, no cookies."""
+"""Posting to the outside, by HTTP: nothing of the environment, no redirects, no cookies.
+
+httpx is imported when there is something to post: it is a tenth of what a server has to load, and many games
+send nothing.
+"""
 
 import logging
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-
-import httpx
+from typing import TYPE_CHECKING
 
 from bearpit_server.channels.base import Failure
+
+if TYPE_CHECKING:
+    import httpx
 
 logger = logging.getLogger(__name__)
 
 MAX_RESPONSE = 16 * 1024
 """Bytes of an answer that are read; none of it is ever shown."""
 
-_WORDS: dict[type[BaseException], str] = {
-    httpx.ConnectError: "no connection could be made",
-    httpx.InvalidURL: "the URL cannot be used",
-    httpx.RemoteProtocolError: "the answer was not HTTP, or was cut off",
+_WORDS = {
+    "ConnectError": "no connection could be made",
+    "InvalidURL": "the URL cannot be used",
+    "RemoteProtocolError": "the answer was not HTTP, or was cut off",
 }
 
 for _chatty in ("httpx", "httpcore"):
     # They log every URL. Telegram's has the bot's token in it, and webhooks' may hold secrets of players.
     logging.getLogger(_chatty).setLevel(logging.WARNING)
+
+
+def parse(url: str) -> "httpx.URL":
+    """A URL as it is connected to. Raises Failure."""
+    import httpx
+
+    try:
+        return httpx.URL(url)
+    except httpx.InvalidURL:
+        raise Failure(_WORDS["InvalidURL"]) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +54,8 @@ class Answer:
 @cache
 def _usual_authorities() -> ssl.SSLContext:
     """Whom everybody trusts. Reading them takes as long as starting all the rest of a server."""
+    import httpx
+
     return httpx.create_ssl_context(trust_env=False)
 
 
@@ -53,7 +70,11 @@ class Post:
         self._trust = trust
 
     @cached_property
-    def _client(self) -> httpx.AsyncClient:
+    def _client(self) -> "httpx.AsyncClient":
+        from http.cookiejar import CookieJar, DefaultCookiePolicy
+
+        import httpx
+
         return httpx.AsyncClient(
             verify=self._trust or _usual_authorities(),
             trust_env=False,
@@ -61,15 +82,17 @@ class Post:
             timeout=None,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             limits=httpx.Limits(max_keepalive_connections=0),
-        )  # once there is somebody to send to
+        )
 
     async def post(
-        self, url: str | httpx.URL, content: bytes, headers: Mapping[str, str], host: str | None = None
+        self, url: "str | httpx.URL", content: bytes, headers: Mapping[str, str], host: str | None = None
     ) -> Answer:
         """Post JSON. `host`: the name that a certificate has to be of, where the URL has a number.
 
         Raises Failure without an answer.
         """
+        import httpx
+
         try:
             async with self._client.stream(
                 "POST",
@@ -81,8 +104,9 @@ class Post:
                 return Answer(response.status_code, response.headers, await _read(response))
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
             # Not its text: it may name what only the server should know.
-            logger.debug("a delivery failed: %s", type(error).__name__)
-            raise Failure(_WORDS.get(type(error), "the connection failed")) from None
+            kind = type(error).__name__
+            logger.debug("a delivery failed: %s", kind)
+            raise Failure(_WORDS.get(kind, "the connection failed")) from None
 
     async def close(self) -> None:
         """End all connections."""
@@ -90,7 +114,7 @@ class Post:
             await self._client.aclose()
 
 
-async def _read(response: httpx.Response) -> bytes:
+async def _read(response: "httpx.Response") -> bytes:
     body = b""
     async for chunk in response.aiter_raw():
         body += chunk

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from datetime import datetime
 from hashlib import sha256
 
-import httpx
-
 from bearpit_server.channels.addresses import Addresses
 from bearpit_server.channels.base import Failure, Letter, Target, dump
-from bearpit_server.channels.posting import Answer, Post
+from bearpit_server.channels.posting import Answer, Post, parse
 from bearpit_server.rules.channels import check_url
 from bearpit_server.storage import clock
 
@@ -72,10 +70,7 @@ class Webhook:
 
     async def deliver(self, letter: Letter, target: Target) -> None:
         """Post it; arrived is what is answered by 2xx. Raises Failure."""
-        try:
-            url = httpx.URL(target.address)
-        except httpx.InvalidURL:
-            raise Failure("the URL cannot be used") from None
+        url = parse(target.address)
         private_allowed = self._private_allowed()
         if url.scheme != "https" and not private_allowed:
             raise Failure("only https is allowed", retry=False)
