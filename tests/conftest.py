@@ -1,14 +1,20 @@
 """What every test may ask for: one PostgreSQL a session, a database and a real server a test."""
 
+import functools
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import typer.main
+import typer.testing
 from bearpit.client import Client
 from bearpit_server.storage.database import Database
 
 from tests.postgres import HASTY, Postgres
 from tests.venue import Venue
 from tests.venue import venue as open_venue
+
+# It is always the same; making it from 170 functions takes longer than most commands.
+typer.testing._get_command = functools.cache(typer.main.get_command)  # type: ignore[attr-defined]
 
 
 @pytest.fixture(scope="session")
