@@ -25,6 +25,7 @@ from bearpit_tui.sessions import StoredSession
 from bearpit_tui.settings import GREEN_UP, Remembered, Settings, load_remembered, remember
 from bearpit_tui.start import Start
 from bearpit_tui.state import State
+from bearpit_tui.type_ahead import TypeAhead
 from bearpit_tui.zones import ShownZone
 from textual import work
 from textual.binding import Binding, BindingType
@@ -48,7 +49,7 @@ class Surroundings:
     """Called once, when the trade screen has been painted for the first time."""
 
 
-class BearpitApp(Coloured, inherit_bindings=False):
+class BearpitApp(TypeAhead, Coloured, inherit_bindings=False):
     """Bearpit in the terminal."""
 
     TITLE = "Bearpit"
