@@ -348,6 +348,17 @@ async def test_completions_leave_a_message_to_be_read(app: BearpitApp, gateway: 
         assert completions.region.bottom <= table.screen.query_one(MessageLine).region.y
 
 
+async def test_a_line_that_was_entered_has_no_completions_over_what_is_said_of_it(app: BearpitApp) -> None:
+    async with opened(app) as table:
+        await table.press("slash", *"buy", "space", *"10", "space", "A", "C")
+        completions = table.screen.query_one("#completions")
+        await table.until(lambda: completions.display)
+        await table.press("enter")
+        await table.until(lambda: table.said and not completions.display)
+        await table.press("M")
+        await table.until(lambda: completions.display)
+
+
 async def test_the_chosen_order_stays_chosen_when_others_come_and_go(
     app: BearpitApp, gateway: FakeGateway
 ) -> None:

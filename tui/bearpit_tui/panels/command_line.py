@@ -126,7 +126,9 @@ class CommandInput(Input):
         return text
 
     def remember(self, line: str) -> None:
-        """Keep a line for ↑."""
+        """Keep a line for ↑; what it may have become is no longer shown, for an answer may stand there."""
+        # Later, as the input's own doing: what the line has it tell stops at the line, who knows already.
+        self.call_later(self._complete, ())
         if line and self._history[-1:] != [line]:
             self._history = [*self._history, line][-HISTORY:]
         self._back = 0
