@@ -88,6 +88,16 @@ async def test_a_challenge_whose_answer_is_lost_is_made_once(app: BearpitApp, ga
         assert len(gateway.duels.kept) == 1
 
 
+async def test_a_challenge_is_told_the_terms_as_they_are_now(app: BearpitApp, gateway: FakeGateway) -> None:
+    async with visiting(app, "d") as visit:
+        await visit.until(lambda: duels_of(visit).terms)
+        gateway.duels.plays_on = True  # an operator changes it while the page is open
+        await visit.press("t")
+        await visit.until(lambda: showing(visit, ChallengeScreen))
+        await visit.fill("amount", "20")
+        await visit.sees("played again")
+
+
 async def test_a_challenge_is_refused_in_words(app: BearpitApp) -> None:
     async with visiting(app, "d") as visit:
         await visit.until(lambda: duels_of(visit).terms)

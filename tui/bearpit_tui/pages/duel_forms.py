@@ -118,45 +118,54 @@ class MoveScreen(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-def amount_in(form: FormScreen[Duel], terms: Terms | None) -> int:
-    """The stake as it is written. Raises NotYet."""
-    amount = form.written("amount")
-    if not amount:
-        raise NotYet("Type how much each side puts up.")
-    try:
-        cents = amount_of(amount)
-    except ValueError as error:
-        raise NotYet(str(error)) from None
-    if terms is not None and not terms.minimum_cents <= cents <= terms.maximum_cents:
-        least, most = money(terms.minimum_cents), money(terms.maximum_cents)
-        raise NotYet(f"A stake is from {least} to {most} points.")
-    return cents
-
-
-def rules(stake_cents: int, house_bps: int, plays_on: bool, max_rounds: int) -> str:
+def rules(stake_cents: int, under: Duel | Terms) -> str:
     """What may come of a duel."""
-    share = -(-stake_cents * house_bps // 10_000)
+    share = -(-stake_cents * under.house_bps // 10_000)
     kept = f"; the house keeps {money(share)}" if share else ""
-    if plays_on:
-        draw = f"is played again, up to {max_rounds} rounds in all; then the stakes go back"
+    if under.plays_on:
+        draw = f"is played again, up to {under.max_rounds} rounds in all; then the stakes go back"
     else:
         draw = "gives the stakes back"
     return f"Who wins gains {money(stake_cents - share)}{kept}. A draw {draw}."
 
 
-class ChallengeScreen(FormScreen[Duel]):
+class StakeScreen(FormScreen[Duel]):
+    """Puts up a stake, by the terms as they are when it is written."""
+
+    AMOUNT: ClassVar[Field] = Field("amount", "Stake", "points, such as 25 or 12.50", longest=20)
+
+    async def agreed(self) -> tuple[Terms, int]:
+        """The terms, and the stake in cents as it is written. Raises NotYet."""
+        terms = await self.gateway.duels.terms()  # operators may have changed them since the page was opened
+        amount = self.written("amount")
+        if not amount:
+            raise NotYet("Type how much each side puts up.")
+        try:
+            cents = amount_of(amount)
+        except ValueError as error:
+            raise NotYet(str(error)) from None
+        if not terms.minimum_cents <= cents <= terms.maximum_cents:
+            least, most = money(terms.minimum_cents), money(terms.maximum_cents)
+            raise NotYet(f"A stake is from {least} to {most} points.")
+        return terms, cents
+
+    async def send(self) -> None:
+        await self.put_up(*await self.agreed())
+
+    async def put_up(self, terms: Terms, stake: int) -> None:
+        """Begin the duel."""
+        raise NotImplementedError
+
+
+class ChallengeScreen(StakeScreen):
     """Answers the duel that was offered."""
 
     TITLE: ClassVar[str] = "Challenge"
     SENDS: ClassVar[str] = "goes on to your move"
 
-    def __init__(self, feed: Feed, terms: Terms | None, now: Callable[[], datetime]) -> None:
-        fields = (
-            Field("amount", "Stake", "points, such as 25 or 12.50", longest=20),
-            Field("opponent", "Whom", "a player's name, or nobody: the open board", longest=24),
-        )
-        super().__init__(feed, fields)
-        self.terms = terms
+    def __init__(self, feed: Feed) -> None:
+        whom = Field("opponent", "Whom", "a player's name, or nobody: the open board", longest=24)
+        super().__init__(feed, (self.AMOUNT, whom))
 
     def on_mount(self) -> None:
         self._suggest_names()
@@ -166,24 +175,17 @@ class ChallengeScreen(FormScreen[Duel]):
         self.suggest("opponent", await self.gateway.people.names())
 
     async def preview(self) -> Content | str:
-        stake = amount_in(self, self.terms)
+        terms, stake = await self.agreed()
         free = await self.gateway.duels.quote(self.written("opponent"), stake)
-        said = f"Your stake is put aside now; {money(free)} stay free."
-        return f"{self._rules(stake)} {said}"
+        return f"{rules(stake, terms)} Your stake is put aside now; {money(free)} stay free."
 
-    def _rules(self, stake: int) -> str:
-        if self.terms is None:
-            return ""
-        return rules(stake, self.terms.house_bps, self.terms.plays_on, self.terms.max_rounds)
-
-    async def send(self) -> None:
-        stake, opponent = amount_in(self, self.terms), self.written("opponent")
+    async def put_up(self, terms: Terms, stake: int) -> None:
+        opponent = self.written("opponent")
         await self.gateway.duels.quote(opponent, stake)
-        whom = opponent or "whoever accepts"
-        minutes = f" within {countdown(timedelta(seconds=self.terms.accept_seconds))}" if self.terms else ""
         words = (
-            f"{money(stake)} against {whom}. {self._rules(stake)}\nNobody sees your move before it is too "
-            f"late to change one's own. If nobody accepts{minutes}, your stake comes back."
+            f"{money(stake)} against {opponent or 'whoever accepts'}. {rules(stake, terms)}\nNobody sees "
+            "your move before it is too late to change one's own. If nobody accepts within "
+            f"{countdown(timedelta(seconds=terms.accept_seconds))}, your stake comes back."
         )
         move = await self.app.push_screen_wait(MoveScreen("Your move", words, "esc changes the challenge"))
         if move is None:
@@ -197,28 +199,22 @@ class ChallengeScreen(FormScreen[Duel]):
         self.dismiss(duel)
 
 
-class HouseScreen(FormScreen[Duel]):
+class HouseScreen(StakeScreen):
     """Answers a duel to which the house has committed."""
 
     TITLE: ClassVar[str] = "Against the house"
     SENDS: ClassVar[str] = "has the house commit to its move"
 
-    def __init__(self, feed: Feed, terms: Terms | None) -> None:
-        super().__init__(feed, (Field("amount", "Stake", "points, such as 25 or 12.50", longest=20),))
-        self.terms = terms
+    def __init__(self, feed: Feed) -> None:
+        super().__init__(feed, (self.AMOUNT,))
 
     async def preview(self) -> Content | str:
-        stake = amount_in(self, self.terms)
+        terms, stake = await self.agreed()
         free = await self.gateway.duels.quote_house(stake)
-        said = (
-            ""
-            if self.terms is None
-            else rules(stake, self.terms.house_bps, self.terms.plays_on, self.terms.max_rounds)
-        )
-        return f"{said} {money(free)} stay free. The house moves by chance, and is bound before you move."
+        bound = "The house moves by chance, and is bound before you move."
+        return f"{rules(stake, terms)} {money(free)} stay free. {bound}"
 
-    async def send(self) -> None:
-        stake = amount_in(self, self.terms)
+    async def put_up(self, terms: Terms, stake: int) -> None:
         self.tell("The house draws its move…")
         duels = self.gateway.duels
         self.dismiss(await self.deliver(stake, lambda request_id: duels.open_house(stake, request_id)))

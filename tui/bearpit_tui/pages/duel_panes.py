@@ -127,9 +127,7 @@ def about(one: Duel, me: str, now: datetime, width: int) -> Iterator[Line]:
         yield [("✓ verified by this machine", ("strong",))]
     yield [("Stakes  ", ("muted",)), (f"{money(one.stake_cents)} each", ())]
     if not one.over:
-        yield from wrapped(
-            rules(one.stake_cents, one.house_bps, one.plays_on, one.max_rounds), width, "muted"
-        )
+        yield from wrapped(rules(one.stake_cents, one), width, "muted")
     other = one.opponent or "?"
     for played in one.rounds if one.ending in (*PLAYED, Ending.NONE) else ():
         halves = ((one.challenger, played.challenger), (other, played.opponent))

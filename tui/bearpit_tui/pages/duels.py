@@ -105,8 +105,7 @@ class DuelsPage(Page):
 
     async def load(self) -> None:
         duels = self.feed.gateway.duels
-        if self.terms is None:
-            self.terms = await duels.terms()
+        self.terms = await duels.terms()
         self.over = tuple(await duels.finished("" if self.everybody else self._me()))
         self._show_over()
 
@@ -215,7 +214,7 @@ class DuelsPage(Page):
                 self.say(Notice(words, Tone.GOOD))
 
         if self._can():
-            self.app.push_screen(ChallengeScreen(self.feed, self.terms, self._server_now), sent)
+            self.app.push_screen(ChallengeScreen(self.feed), sent)
 
     def action_duel_house(self) -> None:
         def opened(duel: Duel | None) -> None:
@@ -223,7 +222,7 @@ class DuelsPage(Page):
                 self._choose(duel)
 
         if self._can():
-            self.app.push_screen(HouseScreen(self.feed, self.terms), opened)
+            self.app.push_screen(HouseScreen(self.feed), opened)
 
     @on(Listing.Selected, "#open")
     def action_duel_play(self) -> None:
@@ -278,7 +277,7 @@ class DuelsPage(Page):
         if not self._can():
             return
         words = f"{one.challenger} plays for {money(one.stake_cents)} each. "
-        words += rules(one.stake_cents, one.house_bps, one.plays_on, one.max_rounds)
+        words += rules(one.stake_cents, one)
 
         def moved(move: str | None) -> None:
             if move is not None:
