@@ -223,7 +223,7 @@ async def test_an_order_is_told_that_the_band_has_moved_away(floor: Venue) -> No
     why = await floor.explain(buyer, mine)
     assert (why.obstacle, why.message) == (
         OBSTACLE.OBSTACLE_OUT_OF_BAND,
-        "prices from 180 to 220 cents trade now",
+        "prices from 1.80 to 2.20 trade now",
     )
 
 

@@ -434,7 +434,7 @@ async def test_a_large_one_that_somebody_is_short_for_fails_and_has_done_nothing
     made = await ask(floor, level=PLAYER, player=pair.bob_name, since=since())
     over = await done(floor, made.rollback.rollback_id)
     assert over.state == pb.ROLLBACK_STATE_FAILED
-    assert "1900 cents" in over.failure
+    assert "19.00 points" in over.failure
     assert await pair.wallets() == before
     retried = await ask(floor, level=PLAYER, player=pair.bob_name, since=since(), policy=DEBT)
     assert (await done(floor, retried.rollback.rollback_id)).state == DONE

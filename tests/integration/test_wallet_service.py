@@ -187,7 +187,7 @@ async def test_a_refusal_tells_what_is_needed_and_what_is_free(people: dict[str,
     with pytest.raises(BearpitError) as error:
         await people["ada"].wallet.Transfer(transfer(people["bob"], cents=100_000))
     assert error.value.metadata == {"needed_cents": "100330", "free_cents": "100000"}
-    assert error.value.message == "this needs 100330 cents and 100000 are free; send less"
+    assert error.value.message == "this needs 1,003.30 points and 1,000.00 are free; send less"
     with pytest.raises(BearpitError) as error:
         await people["ada"].wallet.Transfer(transfer(people["bob"], cents=1))
     assert error.value.metadata == {"minimum_cents": "100"}

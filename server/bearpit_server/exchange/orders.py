@@ -19,7 +19,7 @@ from bearpit_server.rules.limits import Terms
 from bearpit_server.rules.orders import OrderStatus, Side
 from bearpit_server.rules.refusals import Refused, not_found
 from bearpit_server.rules.sessions import Phase
-from bearpit_server.rules.units import fee_on
+from bearpit_server.rules.units import fee_on, points
 from bearpit_server.storage import requests
 from bearpit_server.storage.models import CASH, Account, DayUsage, Instrument, Order, Player, Reversal, Trade
 from bearpit_server.storage.settings import Settings
@@ -290,7 +290,7 @@ def explain(order: LiveOrder, desk: Desk, terms: Terms) -> Explanation:
     record, book = order.record(), desk.book
     if order.status is OrderStatus.WAITING:
         distance = abs(order.stop_price_cents - book.last_price_cents) if book.last_price_cents else 0
-        message = f"it waits for a trade at {order.stop_price_cents} cents"
+        message = f"it waits for a trade at {points(order.stop_price_cents)}"
         return Explanation(record, Obstacle.STOP, message, distance_cents=distance)
     orders_ahead, shares_ahead = book.queue_ahead(order.id)
     best = desk.best_opposite(order.side)
@@ -299,13 +299,13 @@ def explain(order: LiveOrder, desk: Desk, terms: Terms) -> Explanation:
     if desk.phase in _PHASES:
         obstacle, message = _PHASES[desk.phase]
     elif upper and not lower <= order.price_cents <= upper:
-        obstacle, message = Obstacle.OUT_OF_BAND, f"prices from {lower} to {upper} cents trade now"
+        obstacle, message = Obstacle.OUT_OF_BAND, f"prices from {points(lower)} to {points(upper)} trade now"
     else:
         obstacle = Obstacle.QUEUE
         ahead = (
             f"{shares_ahead} shares in {orders_ahead} orders go first" if orders_ahead else "it is the first"
         )
-        message = f"{ahead}; the best opposite price is {distance} cents away" if best else (
+        message = f"{ahead}; the best opposite price is {points(distance)} away" if best else (
             f"{ahead}; nobody is on the other side"
         )  # fmt: skip
     return Explanation(record, obstacle, message, orders_ahead, shares_ahead, distance)

@@ -13,6 +13,7 @@ from bearpit_server.events.log import Origin
 from bearpit_server.events.records import WalletChange
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.units import points
 from bearpit_server.storage import bulk
 from bearpit_server.storage.models import CASH, Account
 
@@ -281,7 +282,7 @@ def shortage(is_cash: bool, needed: int, free: int, instead: str = "") -> Refuse
     if is_cash:
         return Refused(
             "INSUFFICIENT_FUNDS",
-            f"this needs {needed} cents and {free} are free; {instead or ORDER_LESS}",
+            f"this needs {points(needed)} points and {points(free)} are free; {instead or ORDER_LESS}",
             needed_cents=needed,
             free_cents=free,
         )

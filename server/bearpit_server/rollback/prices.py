@@ -12,7 +12,7 @@ from bearpit_server.rollback.parties import Ledger, Parties
 from bearpit_server.rollback.scope import already_reversed
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.rules.settling.arithmetic import divide, signed_percent
-from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS
+from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, points
 from bearpit_server.rules.windows import WindowState
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import Instrument, Rollback, SettledPrice
@@ -115,7 +115,7 @@ def _given(
             )
         row = rows[instrument.id]
         move = divide((cents - row.previous_cents) * BPS, row.previous_cents)
-        words = f"{signed_percent(move)}: set to {cents} cents by an operator"
+        words = f"{signed_percent(move)}: set to {points(cents)} points by an operator"
         found[instrument.id] = Finding(cents, move, words, [], False, "manual", {}, row.variant, row.trading)
     return found
 

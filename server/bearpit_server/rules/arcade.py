@@ -6,7 +6,7 @@ from enum import IntEnum
 
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused, invalid
-from bearpit_server.rules.units import MAX_AMOUNT_CENTS
+from bearpit_server.rules.units import MAX_AMOUNT_CENTS, points
 
 MAX_TRANSACTION_ID = 64
 MAX_DAYS = 366
@@ -76,8 +76,8 @@ def check(kind: Kind, amount_cents: int, limits: Limits, used: Used) -> None:
             left = max(0, allowed - so_far)
             raise Refused(
                 "LIMIT_EXCEEDED",
-                f"of {whose} {left} cents are left on this machine; {way} that or less, or ask an operator "
-                f"to raise {name}",
+                f"of {whose} {points(left)} points are left on this machine; {way} that or less, or ask an "
+                f"operator to raise {name}",
                 "amount_cents",
                 limit=name,
                 allowed=allowed,

@@ -8,7 +8,7 @@ from bearpit_server.rules.orders import OrderType, SelfTrade, Side, TimeInForce
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused, invalid
 from bearpit_server.rules.sessions import Phase
-from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, MAX_QUANTITY
+from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, MAX_QUANTITY, points
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def check_price(terms: Terms, price_cents: int, field: str) -> None:
         raise invalid(field, f"give 1 to {MAX_PRICE_CENTS} cents")
     if price_cents % terms.tick_cents:
         raise Refused(
-            "OFF_TICK", f"{terms.symbol} is priced in steps of {terms.tick_cents} cents", field,
+            "OFF_TICK", f"{terms.symbol} is priced in steps of {points(terms.tick_cents)}", field,
             tick_cents=terms.tick_cents,
         )  # fmt: skip
 
@@ -107,7 +107,7 @@ def check_band(terms: Terms, price_cents: int, field: str = "order.price_cents")
     if upper and not lower <= price_cents <= upper:
         raise Refused(
             "PRICE_OUT_OF_BAND",
-            f"{terms.symbol} trades from {lower} to {upper} cents now",
+            f"{terms.symbol} trades from {points(lower)} to {points(upper)} now",
             field,
             lower_cents=lower,
             upper_cents=upper,

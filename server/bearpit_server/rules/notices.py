@@ -94,9 +94,3 @@ def stored(wanted: Mapping[Kind, Preference]) -> Stored:
         for kind, preference in wanted.items()
         if preference != default(kind)
     }
-
-
-def points(cents: int) -> str:
-    """An amount for people, in points: "1,234.50"."""
-    whole, rest = divmod(abs(cents), 100)
-    return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02}"

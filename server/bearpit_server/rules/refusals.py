@@ -2,6 +2,8 @@
 
 from enum import IntEnum
 
+from bearpit_server.rules.units import points
+
 
 class Code(IntEnum):
     """The canonical gRPC codes that we use, by their numbers."""
@@ -119,7 +121,8 @@ def in_debt(debt_cents: int, what: str) -> Refused:
     """The refusal of what nobody may do who owes the house."""
     return Refused(
         "IN_DEBT",
-        f"you owe the house {debt_cents} cents, and {what} until that is repaid; what comes in repays it",
+        f"you owe the house {points(debt_cents)} points, and {what} until that is repaid; what comes in "
+        "repays it",
         debt_cents=debt_cents,
     )
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from bearpit_server.rules.record import record
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.units import points
 
 HOUSE = 0
 """The owner that is no player: its side of a trade is the instrument's till, which is never short."""
@@ -254,11 +255,13 @@ def spent(plan: Plan, players: Mapping[int, str], symbols: Mapping[int, str]) ->
     """
     lines: dict[int, list[str]] = defaultdict(list)
     for short in plan.shortages:
-        unit = "cents" if short.asset == CASH else f"shares of {symbols[short.asset]}"
-        worth = "" if short.asset == CASH else f", worth {short.value_cents} cents"
-        lines[short.owner_id].append(
-            f"{short.needed} {unit} but has {short.free} free ({short.missing} missing{worth})"
-        )
+        if short.asset == CASH:
+            needed, free, missing = points(short.needed), points(short.free), points(short.missing)
+            line = f"{needed} points but has {free} free ({missing} missing)"
+        else:
+            what, worth = f"shares of {symbols[short.asset]}", f"worth {points(short.value_cents)} points"
+            line = f"{short.needed} {what} but has {short.free} free ({short.missing} missing, {worth})"
+        lines[short.owner_id].append(line)
     return {
         owner: f"{players[owner]} would have to give back {' and '.join(parts)}{_consequence(plan, owner)}"
         for owner, parts in lines.items()
@@ -392,8 +395,8 @@ def _refusal(shortages: Sequence[Shortage]) -> Refused:
     worth = sum(short.value_cents for short in shortages if short.asset != CASH)
     return Refused(
         "SHORTAGE",
-        f"{players} players no longer have what they would give back: {cents} cents and {shares} shares "
-        f"worth {worth} cents are missing; choose debt or house, or reverse less",
+        f"{players} players no longer have what they would give back: {points(cents)} points and {shares} "
+        f"shares worth {points(worth)} points are missing; choose debt or house, or reverse less",
         players=players,
         missing_cents=cents,
         missing_shares=shares,
@@ -407,8 +410,8 @@ def _consequence(plan: Plan, owner: int) -> str:
     if plan.policy is Policy.HOUSE:
         return ": the house pays"
     debt, charge = plan.debts.get(owner, 0), plan.charges.get(owner, 0)
-    charged = f"is charged {charge} cents and " if charge else ""
-    return f": {charged}owes {debt} cents"
+    charged = f"is charged {points(charge)} points and " if charge else ""
+    return f": {charged}owes {points(debt)} points"
 
 
 def _side(owner_id: int, instrument_id: int) -> Party:

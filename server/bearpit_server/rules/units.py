@@ -9,6 +9,12 @@ BPS = 10_000
 """Basis points in the whole."""
 
 
+def points(cents: int) -> str:
+    """An amount for people, in points: "1,234.50"."""
+    whole, rest = divmod(abs(cents), 100)
+    return f"{'-' if cents < 0 else ''}{whole:,}.{rest:02}"
+
+
 def fee_on(value_cents: int, fee_bps: int) -> int:
     """The fee on an order that has traded `value_cents` in all, rounded up to a whole cent.
 

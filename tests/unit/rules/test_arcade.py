@@ -5,6 +5,7 @@ from bearpit_server.rules import arcade
 from bearpit_server.rules.arcade import LIMITS, Kind, Limits, Used
 from bearpit_server.rules.refusals import Refused
 from bearpit_server.rules.settings import SETTINGS
+from bearpit_server.rules.units import points
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,7 +32,7 @@ def test_an_amount_passes_exactly_when_it_fits_all_three_limits(
         arcade.check(kind, amount, limits, used)
     assert refused.value.reason == "LIMIT_EXCEEDED"
     assert refused.value.metadata["limit"] == tight[0]
-    assert str(max(0, room[tight[0]])) in refused.value.message
+    assert points(max(0, room[tight[0]])) in refused.value.message
 
 
 def test_each_limit_has_a_setting_that_holds_where_a_machine_has_none() -> None:

@@ -1,8 +1,9 @@
 """What players want to be told of, and how amounts are written."""
 
 import pytest
-from bearpit_server.rules.notices import Kind, Preference, default, points, preferences, stored
+from bearpit_server.rules.notices import Kind, Preference, default, preferences, stored
 from bearpit_server.rules.refusals import Refused
+from bearpit_server.rules.units import points
 from hypothesis import given
 from hypothesis import strategies as st
 

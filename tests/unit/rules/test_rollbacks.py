@@ -435,15 +435,15 @@ def test_a_refusal_tells_how_many_are_short_and_by_how_much() -> None:
     [
         (Policy.REFUSE, "refused", "refused"),
         (Policy.HOUSE, "the house pays", "the house pays"),
-        (Policy.DEBT, "is charged 30 cents and owes 0 cents", "owes 30 cents"),
+        (Policy.DEBT, "is charged 0.30 points and owes 0.00 points", "owes 0.30 points"),
     ],
 )
 def test_a_line_tells_what_a_player_has_spent(policy: Policy, ada: str, bob: str) -> None:
     made = plan([sale(1, ADA, BOB)], {(ADA, ACME): 4, (BOB, CASH): 20}, policy)
     assert spent(made, {ADA: "ada", BOB: "bob"}, {ACME: "ACME"}) == {
         ADA: "ada would have to give back 10 shares of ACME but has 4 free "
-        f"(6 missing, worth 30 cents): {ada}",
-        BOB: f"bob would have to give back 50 cents but has 20 free (30 missing): {bob}",
+        f"(6 missing, worth 0.30 points): {ada}",
+        BOB: f"bob would have to give back 0.50 points but has 0.20 free (0.30 missing): {bob}",
     }
 
 

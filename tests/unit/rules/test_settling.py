@@ -17,7 +17,7 @@ from bearpit_server.rules.settling import (
     find,
     variant_of,
 )
-from bearpit_server.rules.settling.arithmetic import divide, percent, points, signed_percent
+from bearpit_server.rules.settling.arithmetic import divide, percent, signed_percent
 from bearpit_server.rules.units import BPS, MAX_PRICE_CENTS, MAX_QUANTITY
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -265,10 +265,6 @@ def test_halves_go_to_the_even_side(dividend: int, expected: int) -> None:
 def test_basis_points_are_read_as_per_cent(bps: int, text: str) -> None:
     assert signed_percent(bps) == text
     assert percent(abs(bps)) == text[1:]
-
-
-def test_cents_are_read_as_points() -> None:
-    assert points(123_456_705) == "1,234,567.05 points"
 
 
 # Variants

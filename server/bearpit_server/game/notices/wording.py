@@ -9,7 +9,8 @@ from typing import cast
 
 from bearpit_server.events.log import Logged
 from bearpit_server.rules.badges import BADGES
-from bearpit_server.rules.notices import Kind, Notice, Priority, points
+from bearpit_server.rules.notices import Kind, Notice, Priority
+from bearpit_server.rules.units import points
 
 Names = Mapping[int, str]
 """Players by id; every player whom an event names is there."""

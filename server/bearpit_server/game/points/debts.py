@@ -19,7 +19,7 @@ from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal
 from bearpit_server.rules.refusals import Refused, frozen, invalid
-from bearpit_server.rules.units import BPS, MAX_AMOUNT_CENTS
+from bearpit_server.rules.units import BPS, MAX_AMOUNT_CENTS, points
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.database import Database
 from bearpit_server.storage.models import CASH, HOUSE, Account, Player
@@ -177,7 +177,8 @@ def take_comeback(
     if mine >= terms.below_cents:
         raise Refused(
             "NOT_BROKE",
-            f"you are worth {mine} cents; a comeback loan is for those worth less than {terms.below_cents}",
+            f"you are worth {points(mine)} points; a comeback loan is for those worth less than "
+            f"{points(terms.below_cents)}",
             worth_cents=mine,
             below_cents=terms.below_cents,
         )

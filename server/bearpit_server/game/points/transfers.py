@@ -12,7 +12,7 @@ from bearpit_server.game.texts import NOTE, line
 from bearpit_server.ledger.accounts import open_account
 from bearpit_server.ledger.journal import Journal, insufficient
 from bearpit_server.rules.refusals import Refused, frozen, in_debt, invalid
-from bearpit_server.rules.units import MAX_AMOUNT_CENTS, fee_on
+from bearpit_server.rules.units import MAX_AMOUNT_CENTS, fee_on, points
 from bearpit_server.storage.clock import now
 from bearpit_server.storage.models import CASH, HOUSE, Player, Transfer
 
@@ -102,7 +102,8 @@ def _check_day(sender_id: int, amount_cents: int, terms: Terms, at: datetime) ->
     if used + amount_cents > terms.day_cents:
         raise Refused(
             "LIMIT_EXCEEDED",
-            f"you can send {max(0, terms.day_cents - used)} cents more today; the day ends at midnight UTC",
+            f"you can send {points(max(0, terms.day_cents - used))} points more today; the day ends at "
+            "midnight UTC",
             "amount_cents",
             limit="transfer_day_cents",
             allowed=terms.day_cents,

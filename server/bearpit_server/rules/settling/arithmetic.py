@@ -19,11 +19,6 @@ def signed_percent(bps: int) -> str:
     return percent(bps) if bps < 0 else f"{'+' if bps else '±'}{percent(bps)}"
 
 
-def points(cents: int) -> str:
-    """Cents as points: 9500 is 95.00 points."""
-    return f"{cents // 100:,}.{cents % 100:02} points"
-
-
 def counted(number: int, noun: str) -> str:
     """One player, two players."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"

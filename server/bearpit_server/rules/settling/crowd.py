@@ -5,9 +5,9 @@ from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from typing import TypeVar
 
 from bearpit_server.rules.parameters import parameters, whole
-from bearpit_server.rules.settling.arithmetic import counted, divide, percent, points
+from bearpit_server.rules.settling.arithmetic import counted, divide, percent
 from bearpit_server.rules.settling.base import MAX_MOVE_BPS, Algorithm, Bounds, Factor, Trading
-from bearpit_server.rules.units import BPS, MAX_QUANTITY
+from bearpit_server.rules.units import BPS, MAX_QUANTITY, points
 
 _LOGARITHM = Context(prec=34, rounding=ROUND_HALF_EVEN)
 _LN_2 = Decimal(2).ln(_LOGARITHM)
@@ -119,5 +119,5 @@ class ElasticDemand(CrowdAlgorithm[Elasticity]):
             return found
         gap = trading.anchor_cents - trading.previous_cents
         reversion = divide(gap * p.reversion_bps, trading.previous_cents)
-        words = f"back towards {points(trading.anchor_cents)}"
+        words = f"back towards {points(trading.anchor_cents)} points"
         return [*found, Factor("reversion", reversion, words)]
