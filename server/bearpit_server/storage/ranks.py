@@ -46,7 +46,7 @@ FROM accounts a LEFT JOIN rank_marks m ON m.edition_id = %(edition)s AND m.instr
 WHERE a.owner_id <> 0 AND {_REST.format(id="a.id")} GROUP BY a.owner_id
 """
 _STAKED = """
-SELECT player_id, sum(stake_cents) AS cents FROM (
+SELECT player_id, sum(stake_cents)::int8 AS cents FROM (
     SELECT challenger_id AS player_id, stake_cents FROM duels WHERE state <> 5
     UNION ALL SELECT opponent_id, stake_cents FROM duels WHERE state <> 5 AND accepted_at IS NOT NULL
 ) s GROUP BY player_id
@@ -62,7 +62,7 @@ LEFT JOIN rank_marks m ON m.edition_id = %(edition)s AND m.instrument_id = a.ass
 GROUP BY a.owner_id
 """
 _NOW = f"""
-SELECT p.id, p.ranked, coalesce(w.worth, 0) + coalesce(s.cents, 0)::int8 AS worth,
+SELECT p.id, p.ranked, coalesce(w.worth, 0) + coalesce(s.cents, 0) AS worth,
     coalesce(w.realised, 0) AS realised, coalesce(w.asset > 0, false) OR coalesce(o.held, false) AS held,
     least(greatest(coalesce(o.received_cents, 0) + coalesce(f.received, 0), -{MOST}), {MOST}) AS received,
     coalesce(o.worth_cents, 0) AS worth_then, coalesce(o.received_cents, 0) AS received_then,
