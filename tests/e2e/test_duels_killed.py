@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import signal
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -62,14 +63,14 @@ FROM duels WHERE opponent_id = 0
 
 
 async def _play_until_killed(made: Site, server: ServerProcess, folder: Path, chance: random.Random) -> None:
-    """Let all play until enough more has been settled than before; then the server is gone, just then."""
+    """Let all play until enough more has been settled, and stakes are in escrow; then the server is gone."""
     enough = _settled(made) + chance.randint(5, 25)
 
     gone = asyncio.Event()
 
     async def kill() -> None:
         async with asyncio.timeout(60):
-            while _settled(made) < enough:  # noqa: ASYNC110 - another process has no events for us
+            while not (_settled(made) >= enough and _holds_escrow(made, server)):  # noqa: ASYNC110 - no events
                 await asyncio.sleep(0.005)
         server.kill()
         gone.set()
@@ -78,6 +79,17 @@ async def _play_until_killed(made: Site, server: ServerProcess, folder: Path, ch
         tasks.create_task(kill())
         for name in NAMES:
             tasks.create_task(_play(server.address, name, folder, chance.random(), gone))
+
+
+def _holds_escrow(made: Site, server: ServerProcess) -> bool:
+    """Stop the server if stakes are in escrow now, and let it go on if it has paid them out meanwhile."""
+    if not _in_escrow(made):
+        return False
+    server.signal(signal.SIGSTOP)
+    if _in_escrow(made):
+        return True
+    server.signal(signal.SIGCONT)
+    return False
 
 
 async def _play(address: str, name: str, folder: Path, seed: float, gone: asyncio.Event) -> None:
