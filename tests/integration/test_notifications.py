@@ -414,7 +414,8 @@ async def test_on_two_servers_everything_is_told_once_and_heard_on_both(postgres
             for number in range(1, 11):
                 await one.transfer(ada, name(bob), number)
             for each in ears:
-                notes = [(await each.next()).update for _ in range(10)]
-                assert [note.sequence for note in notes] == list(range(1, 11))
-                assert {note.kind for note in notes} == {TRANSFER}
+                notes: list[pb.Notification] = []
+                while sum(note.kind == TRANSFER for note in notes) < 10:  # ranks and badges may come between
+                    notes.append((await each.next()).update)
+                assert [note.sequence for note in notes] == list(range(1, len(notes) + 1))
                 each.call.cancel()
