@@ -37,7 +37,7 @@ NO_LIMITS = {
     "rate_orders_per_second": "0",
     "max_open_orders": "0",
 }
-ON_DEMAND = {"ranks_seconds": "604800"}
+ON_DEMAND = {"ranks_seconds": "0"}
 """Ranks are counted when a test asks for it: else players are told of them at any moment."""
 _numbers = count(1)  # of names that never clash
 

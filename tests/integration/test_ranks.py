@@ -40,17 +40,6 @@ async def refresh(venue: Venue) -> pb.Edition:
     return (await operator.ranks.RefreshRanks(pb.RefreshRanksRequest())).edition
 
 
-async def begin_anew(venue: Venue) -> None:
-    """Forget what was counted, and count by itself only once more: when there is nothing."""
-    await venue.settings(ranks_seconds=604_800)
-    with venue.database.transaction():
-        assert storage.alone(wait=True)
-        venue.database.execute(
-            "TRUNCATE rank_editions, rank_seen, rank_marks, rank_teams, rank_places_0, rank_places_1, "
-            "rank_pages_0, rank_pages_1, rank_periods, rank_results, rank_result_pages, rank_result_teams"
-        )
-
-
 async def standings(client: Client, **of: object) -> dict[int, pb.RankEntry]:
     """The caller's line on each board."""
     got = await client.ranks.GetRank(pb.GetRankRequest(**of))  # type: ignore[arg-type]
@@ -79,16 +68,11 @@ def crowd(venue: Venue, cash: list[int]) -> None:
             adjustments.adjust(row.id, "", cents, "a crowd", HOUSE_ORIGIN)
 
 
-async def test_before_ranks_are_counted_there_are_none(venue: Venue, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_before_ranks_are_counted_there_are_none(venue: Venue) -> None:
     ada = await venue.player("ada")
-    await begin_anew(venue)
-    with monkeypatch.context() as never:
-        never.setattr(ranks, "latest", lambda: None)
-        assert await ada.ranks.GetRank(pb.GetRankRequest()) == pb.GetRankResponse(
-            player_id=2, player_name="ada"
-        )
-        assert await ada.ranks.ListRanks(pb.ListRanksRequest()) == pb.ListRanksResponse()
-        assert await ada.ranks.ListTeamRanks(pb.ListTeamRanksRequest()) == pb.ListTeamRanksResponse()
+    assert await ada.ranks.GetRank(pb.GetRankRequest()) == pb.GetRankResponse(player_id=2, player_name="ada")
+    assert await ada.ranks.ListRanks(pb.ListRanksRequest()) == pb.ListRanksResponse()
+    assert await ada.ranks.ListTeamRanks(pb.ListTeamRanksRequest()) == pb.ListTeamRanksResponse()
 
 
 async def test_net_worth_is_cash_and_holdings_at_the_mark_less_debt(venue: Venue) -> None:
@@ -280,7 +264,6 @@ async def test_the_sql_counts_as_the_rules_say(
     gift = 60_000 + 70_000
     price, cash = 1_000, 60_000
     operator = await venue.operator()
-    await begin_anew(venue)
     for price, change in (
         (1_000, 0), (1_300, 0), (10, 0), (10, 5_000_000), (77, -12_345), (2_000, 1), (1, -5_000_000),
         (9_999, 0),
@@ -372,7 +355,6 @@ async def test_a_day_is_kept_and_the_next_begins_anew(venue: Venue, at: Callable
     await venue.list_instrument("ACME", reference_price_cents=1_000)
     ada = await venue.player("ada", 100_000, ACME=100)
     await venue.player("bob", 150_000)
-    await begin_anew(venue)
     await refresh(venue)
     await set_reference(venue, "ACME", 2_000)
     await refresh(venue)
@@ -454,6 +436,8 @@ async def test_leaders_that_change_are_told(venue: Venue) -> None:
 
 
 async def test_it_is_counted_by_itself_and_by_one_process(venue: Venue) -> None:
+    await ranks.keep_up(venue.database, venue.running.settings)
+    assert await venue.database.run(ranks.latest) is None  # ranks_seconds is 0
     settings = Settings()
     await asyncio.gather(*(ranks.keep_up(venue.database, settings) for _ in range(8)))
     first = await venue.database.run(ranks.latest)

@@ -86,7 +86,13 @@ _ALL = (
     Parameter(
         "webhook_private_addresses", False, "whether webhooks may use http and lead into private networks"
     ),
-    Parameter("ranks_seconds", 30, "seconds from one count of the ranks to the next", 1, 604_800),
+    Parameter(
+        "ranks_seconds",
+        30,
+        "seconds from one count of the ranks to the next; 0: only when an operator asks",
+        0,
+        604_800,
+    ),
     Parameter(
         "ranks_change_minutes", 60, "the change of rank is since the last full so many minutes", 1, 10_080
     ),

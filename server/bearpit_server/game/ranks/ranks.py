@@ -56,7 +56,7 @@ class Terms:
 async def keep_up(database: Database, settings: Settings) -> None:
     """Make an edition if one is due; a chore. On a thread of its own, so that nobody waits for it."""
     seconds = settings.number("ranks_seconds")
-    if await database.run(_due, seconds):
+    if seconds and await database.run(_due, seconds):
         terms = Terms.of(settings)
 
         def work() -> None:
