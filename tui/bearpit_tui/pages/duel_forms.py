@@ -129,35 +129,26 @@ def rules(stake_cents: int, under: Duel | Terms) -> str:
     return f"Who wins gains {money(stake_cents - share)}{kept}. A draw {draw}."
 
 
-class StakeScreen(FormScreen[Duel]):
-    """Puts up a stake, by the terms as they are when it is written."""
-
-    AMOUNT: ClassVar[Field] = Field("amount", "Stake", "points, such as 25 or 12.50", longest=20)
-
-    async def agreed(self) -> tuple[Terms, int]:
-        """The terms, and the stake in cents as it is written. Raises NotYet."""
-        terms = await self.gateway.duels.terms()  # operators may have changed them since the page was opened
-        amount = self.written("amount")
-        if not amount:
-            raise NotYet("Type how much each side puts up.")
-        try:
-            cents = amount_of(amount)
-        except ValueError as error:
-            raise NotYet(str(error)) from None
-        if not terms.minimum_cents <= cents <= terms.maximum_cents:
-            least, most = money(terms.minimum_cents), money(terms.maximum_cents)
-            raise NotYet(f"A stake is from {least} to {most} points.")
-        return terms, cents
-
-    async def send(self) -> None:
-        await self.put_up(*await self.agreed())
-
-    async def put_up(self, terms: Terms, stake: int) -> None:
-        """Begin the duel."""
-        raise NotImplementedError
+STAKE = Field("amount", "Stake", "points, such as 25 or 12.50", longest=20)
 
 
-class ChallengeScreen(StakeScreen):
+async def agreed(form: FormScreen[Duel]) -> tuple[Terms, int]:
+    """The terms, and the stake in cents as it is written. Raises NotYet."""
+    terms = await form.gateway.duels.terms()  # operators may have changed them since the page was opened
+    amount = form.written("amount")
+    if not amount:
+        raise NotYet("Type how much each side puts up.")
+    try:
+        cents = amount_of(amount)
+    except ValueError as error:
+        raise NotYet(str(error)) from None
+    if not terms.minimum_cents <= cents <= terms.maximum_cents:
+        least, most = money(terms.minimum_cents), money(terms.maximum_cents)
+        raise NotYet(f"A stake is from {least} to {most} points.")
+    return terms, cents
+
+
+class ChallengeScreen(FormScreen[Duel]):
     """Answers the duel that was offered."""
 
     TITLE: ClassVar[str] = "Challenge"
@@ -165,7 +156,7 @@ class ChallengeScreen(StakeScreen):
 
     def __init__(self, feed: Feed) -> None:
         whom = Field("opponent", "Whom", "a player's name, or nobody: the open board", longest=24)
-        super().__init__(feed, (self.AMOUNT, whom))
+        super().__init__(feed, (STAKE, whom))
 
     def on_mount(self) -> None:
         self._suggest_names()
@@ -175,11 +166,12 @@ class ChallengeScreen(StakeScreen):
         self.suggest("opponent", await self.gateway.people.names())
 
     async def preview(self) -> Content | str:
-        terms, stake = await self.agreed()
+        terms, stake = await agreed(self)
         free = await self.gateway.duels.quote(self.written("opponent"), stake)
         return f"{rules(stake, terms)} Your stake is put aside now; {money(free)} stay free."
 
-    async def put_up(self, terms: Terms, stake: int) -> None:
+    async def send(self) -> None:
+        terms, stake = await agreed(self)
         opponent = self.written("opponent")
         await self.gateway.duels.quote(opponent, stake)
         words = (
@@ -199,22 +191,23 @@ class ChallengeScreen(StakeScreen):
         self.dismiss(duel)
 
 
-class HouseScreen(StakeScreen):
+class HouseScreen(FormScreen[Duel]):
     """Answers a duel to which the house has committed."""
 
     TITLE: ClassVar[str] = "Against the house"
     SENDS: ClassVar[str] = "has the house commit to its move"
 
     def __init__(self, feed: Feed) -> None:
-        super().__init__(feed, (self.AMOUNT,))
+        super().__init__(feed, (STAKE,))
 
     async def preview(self) -> Content | str:
-        terms, stake = await self.agreed()
+        terms, stake = await agreed(self)
         free = await self.gateway.duels.quote_house(stake)
         bound = "The house moves by chance, and is bound before you move."
         return f"{rules(stake, terms)} {money(free)} stay free. {bound}"
 
-    async def put_up(self, terms: Terms, stake: int) -> None:
+    async def send(self) -> None:
+        _, stake = await agreed(self)
         self.tell("The house draws its move…")
         duels = self.gateway.duels
         self.dismiss(await self.deliver(stake, lambda request_id: duels.open_house(stake, request_id)))
