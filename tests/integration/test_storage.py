@@ -44,6 +44,21 @@ def test_migrating_again_does_nothing(database: Database) -> None:
     assert database.migrate() == []
 
 
+@pytest.mark.parametrize(
+    "before", ["", "DROP INDEX debts; CREATE INDEX accounts_that_owe ON accounts (id) WHERE kind = 'debt'"]
+)
+def test_debts_get_their_index_whichever_one_a_game_was_made_with(database: Database, before: str) -> None:
+    with database.transaction():
+        if before:
+            database.execute(before)
+        database.execute("DELETE FROM schema_migrations WHERE name LIKE '%%0013%%'")
+    assert database.migrate() == ["0013_debts"]
+    found = database.execute(
+        "SELECT indexname FROM pg_indexes WHERE indexname IN ('debts', 'accounts_that_owe')"
+    ).fetchall()
+    assert found == [("debts",)]
+
+
 KNOWN_BY_ID = ("events", "booth_visits", "arcade_transactions")
 """Tables whose key is the order they are read in, or a rule; peewee knows their rows by an id beside it."""
 

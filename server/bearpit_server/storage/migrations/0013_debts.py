@@ -1,10 +1,13 @@
-"""Debts are found by an index that names no balance: with it no change of any account was heap-only."""
+"""Debts are found by an index that names no balance: with it no change of any account was heap-only.
+
+A game that was made between two versions has it already: 0003 made it for a while.
+"""
 
 from typing import Any
 
 SCHEMA = """
-DROP INDEX accounts_that_owe;
-CREATE INDEX debts ON accounts (id) WHERE kind = 'debt';
+DROP INDEX IF EXISTS accounts_that_owe;
+CREATE INDEX IF NOT EXISTS debts ON accounts (id) WHERE kind = 'debt';
 """
 
 
